@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Consumers: how they are made and refused, found, listed, handed over and
+ * ended.
+ */
+#include "test-core-common.h"
+
+static int try_add(struct core *core, const struct consumer_spec *spec, struct refusal *refusal) {
+        struct consumer *c = NULL;
+        size_t mark = core_mark(core);
+        int r = core_consumer_add(core, spec, &c, refusal);
+
+        if (r < 0) {
+                ck_assert_ptr_null(c);
+                ck_assert_uint_eq(core_mark(core), mark);
+        }
+        return r;
+}
+
+#define CHECK_REFUSED(code, words, ...)                                                                   \
+        do {                                                                                              \
+                struct refusal _refusal = {};                                                             \
+                check_refusal(try_add(core, &(struct consumer_spec) { __VA_ARGS__ }, &_refusal), &_refusal, code, words); \
+        } while (0)
+
+START_TEST(test_fields) {
+        _cleanup_(core_freep) struct core *core = test_core(0);
+        struct consumer_device devices[] = { test_device(3, 1023), test_device(1, 255) };
+        struct consumer *c;
+
+        ck_assert_int_eq(core_consumer_add(core, &(struct consumer_spec) {
+                .uid = 7, .name = "n", .min = 5, .max = 400, .quota = 9, .hold = HOLD_CONNECTION, .holder = "bus::1.5",
+                .mode = MODE_MEDIATED, .since_usec = 99, .devices = devices, .n_devices = 2 }, &c, NULL), 0);
+        ck_assert_uint_eq(c->id, 1);
+        ck_assert_uint_eq(c->uid, 7);
+        ck_assert_str_eq(c->name, "n");
+        ck_assert_uint_eq(c->min, 5);
+        ck_assert_uint_eq(c->max, 255);
+        ck_assert_uint_eq(c->quota, 9);
+        ck_assert_int_eq(c->hold, HOLD_CONNECTION);
+        ck_assert_str_eq(c->holder, "bus::1.5");
+        ck_assert_int_eq(c->mode, MODE_MEDIATED);
+        ck_assert_uint_eq(c->since_usec, 99);
+        ck_assert_uint_eq(c->n_devices, 2);
+        ck_assert_str_eq(c->devices[1].address, "0000:01:00.0");
+        ck_assert(!c->ended);
+        c = test_consumer(core, 7, "host", NULL, 0, 0);
+        ck_assert_uint_eq(c->id, 2);
+        ck_assert_uint_eq(c->min, NUMBER_MIN);
+        ck_assert_uint_eq(c->max, NUMBER_MAX);
+        ck_assert_uint_eq(c->quota, 65536);
+        ck_assert_str_eq(c->holder, "");
+        ck_assert_uint_eq(c->n_devices, 0);
+}
+END_TEST
+
+START_TEST(test_refused) {
+        _cleanup_(core_freep) struct core *core = test_core(0);
+        struct consumer_device devices[] = { test_device(3, 1023), test_device(1, 255), test_device(2, 0) };
+        struct core_stats stats;
+
+        CHECK_REFUSED(EILSEQ, "empty", .name = "");
+        CHECK_REFUSED(EDOM, "9..8 is empty", .name = "n", .min = 9, .max = 8);
+        CHECK_REFUSED(EDOM, "PASID 0", .name = "n", .min = 0, .max = 8);
+        CHECK_REFUSED(EDOM, "1048576 does not fit", .name = "n", .min = 1, .max = NUMBER_MAX + 1);
+        CHECK_REFUSED(ERANGE, "The range 256..300 is outside 1..255, what device 0000:01:00.0 (8 bits wide)",
+                      .name = "n", .min = 256, .max = 300, .devices = devices, .n_devices = 2);
+        CHECK_REFUSED(EMEDIUMTYPE, "Device 0000:02:00.0 has no PASIDs", .name = "n", .devices = devices, .n_devices = 3);
+        CHECK_REFUSED(EDQUOT, "A quota of 65537", .name = "n", .uid = 1, .quota = 65537);
+        ck_assert_int_eq(try_add(core, &(struct consumer_spec) { .name = "n", .quota = 65537 }, NULL), 0);
+        ck_assert_int_eq(try_add(core, &(struct consumer_spec) { .name = "n", .uid = 1, .quota = 65536 }, NULL), 0);
+        CHECK_REFUSED(EEXIST, "a consumer \"n\" of uid 1 already", .name = "n", .uid = 1);
+        ck_assert_int_eq(try_add(core, &(struct consumer_spec) { .name = "n", .uid = 2 }, NULL), 0);
+        CHECK_REFUSED(EINVAL, "id 2", .name = "m", .id = 2);
+        core_get_stats(core, &stats);
+        ck_assert_uint_eq(stats.n_consumers, 3);
+}
+END_TEST
+
+START_TEST(test_limit) {
+        _cleanup_(core_freep) struct core *core = test_core(0);
+        struct core_limits limits = { .consumers_per_uid = 2, .pasids_per_consumer = 10 };
+        struct moment now = AT(1);
+        struct consumer *a;
+
+        core_set_limits(core, &limits);
+        a = test_consumer(core, 1, "a", NULL, 0, 0);
+        (void) test_consumer(core, 1, "b", NULL, 0, 0);
+        CHECK_REFUSED(EDQUOT, "one more than the 2 that uid 1 may have", .name = "c", .uid = 1);
+        (void) test_consumer(core, 2, "a", NULL, 0, 0);
+        for (int i = 0; i < 5; i++) {
+                char name[] = "r0";
+
+                name[1] = (char) ('0' + i);
+                (void) test_consumer(core, 0, name, NULL, 0, 0);
+        }
+        ck_assert_int_eq(core_consumer_end(core, a, &now), 0);
+        (void) test_consumer(core, 1, "c", NULL, 0, 0);
+}
+END_TEST
+
+START_TEST(test_find) {
+        _cleanup_(core_freep) struct core *core = test_core(DELAY);
+        struct consumer *c[6];
+        struct moment now = AT(1);
+        struct consumer *p = NULL;
+
+        for (int i = 0; i < 6; i++)
+                c[i] = test_consumer(core, (uid_t) (i % 2), (const char *[]) { "x", "y", "z" }[i / 2], ON(1), 255);
+        ck_assert_ptr_eq(core_consumer_get(core, 1, "y"), c[3]);
+        ck_assert_ptr_null(core_consumer_get(core, 2, "y"));
+        ck_assert_ptr_null(core_consumer_get(core, 1, "yy"));
+        ck_assert_ptr_eq(core_consumer_by_id(core, c[4]->id), c[4]);
+        ck_assert_ptr_null(core_consumer_by_id(core, 99));
+        for (int i = 0; i < 6; i++) {
+                p = core_consumer_next(core, p);
+                ck_assert_ptr_eq(p, c[i]);
+        }
+        ck_assert_ptr_null(core_consumer_next(core, p));
+        /* One that ends with a cooling number: no name any more, but still listed. One without: gone. */
+        (void) test_alloc(core, c[3], 0, 0);
+        ck_assert_int_eq(core_consumer_end(core, c[3], &now), 0);
+        ck_assert_int_eq(core_consumer_end(core, c[2], &now), 0);
+        ck_assert_ptr_null(core_consumer_get(core, 1, "y"));
+        ck_assert_ptr_eq(core_consumer_by_id(core, c[3]->id), c[3]);
+        ck_assert_ptr_null(core_consumer_by_id(core, c[2]->id));
+        ck_assert_ptr_eq(core_consumer_next(core, c[1]), c[3]);
+        /* From one that is gone the list goes on. */
+        ck_assert_ptr_eq(core_consumer_next(core, c[2]), c[3]);
+        p = test_consumer(core, 1, "y", ON(1), 255);
+        ck_assert_uint_eq(p->id, 7);
+        ck_assert_ptr_eq(core_consumer_get(core, 1, "y"), p);
+        ck_assert_int_eq(core_consumer_end(core, c[3], &now), 0);
+}
+END_TEST
+
+START_TEST(test_end) {
+        _cleanup_(core_freep) struct core *core = test_core(DELAY);
+        struct consumer *c = test_consumer(core, 1, "c", ON(1), 255);
+        struct moment now = AT(5), later = AT(35);
+        struct core_stats stats;
+        struct change change;
+        size_t pos;
+
+        for (int i = 0; i < 3; i++)
+                (void) test_alloc(core, c, 0, 0);
+        ck_assert_int_eq(core_row_set_state(core, core_row_get(c, 2), ROW_RESERVED, &now), 0);
+        test_free(core, c, 1, 2);
+        core_commit(core);
+        ck_assert_int_eq(core_consumer_end(core, c, &now), 0);
+        ck_assert(c->ended);
+        ck_assert_uint_eq(c->n_live, 0);
+        ck_assert_uint_eq(c->n_cooling, 2);
+        /* Each number's change, then the consumer's. */
+        pos = 0;
+        ck_assert(core_change_next(core, &pos, &change));
+        ck_assert_int_eq(change.kind, CHANGE_ROW_REMOVED);
+        ck_assert_int_eq(change.old_state, ROW_RESERVED);
+        ck_assert_uint_eq(change.row->pasid, 2);
+        ck_assert(core_change_next(core, &pos, &change));
+        ck_assert_int_eq(change.kind, CHANGE_ROW_STATE);
+        ck_assert_int_eq(change.old_state, ROW_ALLOCATED);
+        ck_assert_uint_eq(change.row->pasid, 3);
+        ck_assert_uint_eq(change.row->freed_usec, now.boottime_usec);
+        ck_assert(core_change_next(core, &pos, &change));
+        ck_assert_int_eq(change.kind, CHANGE_CONSUMER_ENDED);
+        ck_assert_ptr_eq(change.consumer, c);
+        ck_assert(!core_change_next(core, &pos, &change));
+        core_get_stats(core, &stats);
+        ck_assert_uint_eq(stats.n_consumers, 0);
+        ck_assert_uint_eq(stats.n_live, 0);
+        ck_assert_uint_eq(stats.n_cooling, 2);
+        core_commit(core);
+        /* It goes with its last number. */
+        pos = core_mark(core);
+        ck_assert_int_eq(core_expire(core, &later, 100), 2);
+        for (int i = 0; i < 2; i++) {
+                ck_assert(core_change_next(core, &pos, &change));
+                ck_assert_int_eq(change.kind, CHANGE_ROW_REMOVED);
+                ck_assert_int_eq(change.old_state, ROW_COOLING);
+        }
+        ck_assert(core_change_next(core, &pos, &change));
+        ck_assert_int_eq(change.kind, CHANGE_CONSUMER_REMOVED);
+        ck_assert(!core_change_next(core, &pos, &change));
+        core_commit(core);
+        ck_assert_ptr_null(core_consumer_next(core, NULL));
+        ck_assert_ptr_null(core->owners);
+}
+END_TEST
+
+START_TEST(test_holder) {
+        _cleanup_(core_freep) struct core *core = test_core(0);
+        struct consumer *c = test_consumer(core, 1, "c", NULL, 0, 0);
+        size_t mark, pos;
+        struct change change;
+
+        core_commit(core);
+        ck_assert_int_eq(core_consumer_set_holder(core, c, "one"), 0);
+        pos = mark = core_mark(core);
+        ck_assert_int_eq(core_consumer_set_holder(core, c, "two"), 0);
+        ck_assert_str_eq(c->holder, "two");
+        ck_assert(core_change_next(core, &pos, &change));
+        ck_assert_int_eq(change.kind, CHANGE_CONSUMER_HOLDER);
+        core_rollback(core, mark);
+        ck_assert_str_eq(c->holder, "one");
+        core_commit(core);
+        ck_assert_str_eq(c->holder, "one");
+}
+END_TEST
+
+/* A device that is gone limits no range. */
+START_TEST(test_gone) {
+        _cleanup_(core_freep) struct core *core = test_core(0);
+        struct consumer_device devices[] = { test_device(3, 1023), test_device(1, 0) };
+        struct consumer *c;
+
+        devices[1].gone = true;
+        ck_assert_int_eq(core_consumer_add(core, &(struct consumer_spec) {
+                .uid = 7, .name = "n", .devices = devices, .n_devices = 2 }, &c, NULL), 0);
+        ck_assert_uint_eq(c->max, 1023);
+}
+END_TEST
+
+int main(void) {
+        Suite *suite = suite_create("core-consumer");
+        TCase *tc = tcase_create("consumer");
+
+        tcase_add_test(tc, test_fields);
+        tcase_add_test(tc, test_refused);
+        tcase_add_test(tc, test_limit);
+        tcase_add_test(tc, test_find);
+        tcase_add_test(tc, test_end);
+        tcase_add_test(tc, test_holder);
+        tcase_add_test(tc, test_gone);
+        suite_add_tcase(suite, tc);
+        return suite_run(suite);
+}
