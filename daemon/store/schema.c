@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The schema, made at once in a new file and migrated step by step in an old
+ * one. Words instead of numbers, and the views, are for people with sqlite3.
+ */
+#include "store/schema.h"
+
+#include <stdio.h>
+
+#include "store/sqlite-store.h"
+
+#define NUMBER_TEXT_(n) #n
+#define NUMBER_TEXT(n) NUMBER_TEXT_(n)
+#define TIME_TEXT(column) "strftime('%Y-%m-%dT%H:%M:%SZ', " column " / 1000000, 'unixepoch')"
+
+/* Times are microseconds: since CLOCK_REALTIME, freed CLOCK_BOOTTIME. home and space: -1 is the whole host. */
+static const char schema_sql[] =
+        "PRAGMA application_id = " NUMBER_TEXT(SCHEMA_APPLICATION_ID) ";"
+        "PRAGMA user_version = " NUMBER_TEXT(SCHEMA_VERSION) ";"
+        "CREATE TABLE meta ("
+        "  key TEXT PRIMARY KEY,"
+        "  value TEXT NOT NULL"
+        ") STRICT, WITHOUT ROWID;"
+        "INSERT INTO meta VALUES ('boot_id', ''),"
+        "  ('created', strftime('%Y-%m-%dT%H:%M:%SZ', 'now'));"
+        "CREATE TABLE consumer ("
+        "  id INTEGER PRIMARY KEY,"
+        "  uid INTEGER NOT NULL,"
+        "  name TEXT NOT NULL,"
+        "  min INTEGER NOT NULL,"
+        "  max INTEGER NOT NULL,"
+        "  quota INTEGER NOT NULL,"
+        "  hold TEXT NOT NULL,"
+        "  holder TEXT NOT NULL,"
+        "  mode TEXT NOT NULL,"
+        "  since INTEGER NOT NULL,"
+        "  ended INTEGER NOT NULL CHECK (ended IN (0, 1)),"
+        "  home INTEGER NOT NULL"
+        ") STRICT;"
+        "CREATE UNIQUE INDEX consumer_by_name ON consumer (uid, name) WHERE NOT ended;"
+        "CREATE TABLE consumer_device ("
+        "  consumer INTEGER NOT NULL,"
+        "  n INTEGER NOT NULL,"
+        "  address TEXT NOT NULL,"
+        "  space INTEGER NOT NULL,"
+        "  max_pasid INTEGER NOT NULL,"
+        "  PRIMARY KEY (consumer, n)"
+        ") STRICT, WITHOUT ROWID;"
+        /* key = (space + 1) * 2^20 + pasid. A row without state is a claim of the row in the consumer's home space. */
+        "CREATE TABLE pasid ("
+        "  key INTEGER PRIMARY KEY,"
+        "  consumer INTEGER NOT NULL,"
+        "  since INTEGER,"
+        "  freed INTEGER,"
+        "  state TEXT,"
+        "  token TEXT,"
+        "  private BLOB"
+        ") STRICT;"
+        "CREATE VIEW pasids AS SELECT"
+        "  CASE p.key >> 20 WHEN 0 THEN 'host' ELSE (p.key >> 20) - 1 END AS space,"
+        "  p.key & 1048575 AS pasid,"
+        "  c.uid AS uid,"
+        "  c.name AS consumer,"
+        "  m.state AS state,"
+        "  " TIME_TEXT("m.since") " AS since,"
+        "  coalesce(length(m.private), 0) AS private_bytes "
+        "FROM pasid AS p JOIN consumer AS c ON c.id = p.consumer"
+        "  JOIN pasid AS m ON m.key = (c.home + 1) * 1048576 + (p.key & 1048575);"
+        "CREATE VIEW consumers AS SELECT"
+        "  id, uid, name, min, max, quota, hold, holder, mode,"
+        "  " TIME_TEXT("since") " AS since,"
+        "  CASE WHEN ended THEN 'yes' ELSE 'no' END AS ended,"
+        "  (SELECT group_concat(address, ' ') FROM consumer_device AS d WHERE d.consumer = id) AS devices "
+        "FROM consumer;";
+
+/* From the oldest on; a schema change adds one here, and makes the same change in schema_sql. */
+static const struct migration migrations[] = {};
+
+int schema_create(sqlite3 *db) {
+        return sqlite3_exec(db, schema_sql, NULL, NULL, NULL);
+}
+
+int schema_get_number(sqlite3 *db, const char *pragma, int64_t *ret) {
+        _cleanup_statement_ sqlite3_stmt *stmt = NULL;
+        int r = sqlite3_prepare_v2(db, pragma, -1, &stmt, NULL);
+
+        if (r != SQLITE_OK)
+                return r;
+        r = sqlite3_step(stmt);
+        if (r != SQLITE_ROW)
+                return r == SQLITE_DONE ? SQLITE_CORRUPT : r;
+        *ret = sqlite3_column_int64(stmt, 0);
+        return SQLITE_OK;
+}
+
+int schema_check_version(int64_t version, const char *path, int to, struct refusal *refusal) {
+        if (version <= to)
+                return 0;
+        return refuse(refusal, EPROTONOSUPPORT,
+                      "%s: a newer pasidd has written it (schema %lld, and this one knows %d). Install that version again; "
+                      "nothing was changed.", path, (long long) version, to);
+}
+
+static int migrate_step(sqlite3 *db, const struct migration *step) {
+        char pragma[64];
+        int r = SQLITE_OK;
+
+        if (step->sql)
+                r = sqlite3_exec(db, step->sql, NULL, NULL, NULL);
+        if (r == SQLITE_OK && step->run)
+                r = step->run(db);
+        if (r != SQLITE_OK)
+                return r;
+        (void) snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %d", step->from + 1);
+        return sqlite3_exec(db, pragma, NULL, NULL, NULL);
+}
+
+int schema_migrate(sqlite3 *db, const char *path, const struct migration *steps, size_t n_steps, int to,
+                   struct refusal *refusal) {
+        int64_t version = 0;
+        int r;
+
+        r = schema_get_number(db, "PRAGMA user_version", &version);
+        if (r != SQLITE_OK)
+                return refuse_opening(refusal, db, r, path, "reading the schema number");
+        r = schema_check_version(version, path, to, refusal);
+        if (r < 0)
+                return r;
+
+        for (size_t i = 0; i < n_steps && version < to; i++) {
+                if (steps[i].from != version)
+                        continue;
+                r = migrate_step(db, &steps[i]);
+                if (r != SQLITE_OK)
+                        return refuse_opening(refusal, db, r, path, "bringing an older table up to date");
+                version++;
+        }
+        if (version != to)
+                return refuse_corrupt(refusal, path, "it has schema %lld, from which no way leads to %d",
+                                      (long long) version, to);
+        return 0;
+}
+
+int schema_upgrade(sqlite3 *db, const char *path, struct refusal *refusal) {
+        return schema_migrate(db, path, migrations, sizeof(migrations) / sizeof(struct migration), SCHEMA_VERSION,
+                              refusal);
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The prepared statements, and the only way that parameters get into them:
+ * each bind's and each step's result is looked at.
+ */
+#include "store/sqlite-store.h"
+
+/*
+ * Changes of a row name its consumer too: were the key another's, nothing
+ * would change, and that is noticed.
+ */
+static const char *const statement_sql[STATEMENT_MAX_] = {
+        [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
+        [STATEMENT_COMMIT] = "COMMIT",
+        [STATEMENT_ROLLBACK] = "ROLLBACK",
+        [STATEMENT_SAVEPOINT] = "SAVEPOINT request",
+        [STATEMENT_RELEASE] = "RELEASE request",
+        [STATEMENT_ROLLBACK_TO] = "ROLLBACK TO request",
+        [STATEMENT_KEEPER] = "SELECT value FROM meta",
+        [STATEMENT_CONSUMER_ADD] =
+                "INSERT INTO consumer VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [STATEMENT_CONSUMER_UPDATE] = "UPDATE consumer SET ended = ?, holder = ? WHERE id = ?",
+        [STATEMENT_CONSUMER_REMOVE] = "DELETE FROM consumer WHERE id = ?",
+        [STATEMENT_DEVICE_ADD] =
+                "INSERT INTO consumer_device (consumer, n, address, space, max_pasid) VALUES (?, ?, ?, ?, ?)",
+        [STATEMENT_DEVICES_REMOVE] = "DELETE FROM consumer_device WHERE consumer = ?",
+        [STATEMENT_ROW_ADD] =
+                "INSERT INTO pasid (key, consumer, since, freed, state, token, private) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [STATEMENT_ROW_CLAIM] = "INSERT INTO pasid (key, consumer) VALUES (?, ?)",
+        [STATEMENT_ROW_UPDATE] =
+                "UPDATE pasid SET since = ?, freed = ?, state = ?, token = ? WHERE key = ? AND consumer = ?",
+        [STATEMENT_ROW_FORGET] =
+                "UPDATE pasid SET since = ?, freed = ?, state = ?, token = ?, private = NULL WHERE key = ? AND consumer = ?",
+        [STATEMENT_ROW_SET_PRIVATE] = "UPDATE pasid SET private = ? WHERE key = ? AND consumer = ?",
+        [STATEMENT_ROW_GET_PRIVATE] = "SELECT private FROM pasid WHERE key = ? AND consumer = ?",
+        [STATEMENT_ROW_REMOVE] = "DELETE FROM pasid WHERE key = ? AND consumer = ?",
+};
+
+void finalize_statement(sqlite3_stmt **stmt) {
+        (void) sqlite3_finalize(*stmt);
+}
+
+int statements_prepare(struct sqlite_store *s, struct refusal *refusal) {
+        for (size_t i = 0; i < STATEMENT_MAX_; i++) {
+                int r = sqlite3_prepare_v3(s->db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL);
+
+                if (r != SQLITE_OK)
+                        return refuse_opening(refusal, s->db, r, s->path, "preparing the statements");
+        }
+        return 0;
+}
+
+void statements_finalize(struct sqlite_store *s) {
+        for (size_t i = 0; i < STATEMENT_MAX_; i++) {
+                (void) sqlite3_finalize(s->statements[i]);
+                s->statements[i] = NULL;
+        }
+}
+
+int statement_step(struct sqlite_store *s, enum statement statement) {
+        sqlite3_stmt *stmt = s->statements[statement];
+        int r = sqlite3_step(stmt);
+
+        (void) sqlite3_reset(stmt);
+        return r == SQLITE_DONE ? SQLITE_OK : r;
+}
+
+struct call call_to(struct sqlite_store *s, enum statement statement) {
+        return (struct call) { .s = s, .stmt = s->statements[statement] };
+}
+
+void call_int(struct call *c, int64_t value) {
+        if (c->r == SQLITE_OK)
+                c->r = sqlite3_bind_int64(c->stmt, ++c->n, value);
+}
+
+void call_text(struct call *c, const char *value) {
+        if (c->r == SQLITE_OK)
+                c->r = sqlite3_bind_text(c->stmt, ++c->n, value, -1, SQLITE_STATIC);
+}
+
+void call_blob(struct call *c, const void *data, size_t size) {
+        if (c->r == SQLITE_OK)
+                c->r = sqlite3_bind_blob64(c->stmt, ++c->n, size > 0 ? data : NULL, size, SQLITE_STATIC);
+}
+
+int call_run(struct call *c, int changes, const char *doing, struct refusal *refusal) {
+        int r = c->r;
+
+        if (r == SQLITE_OK)
+                r = sqlite3_step(c->stmt);
+        if (r != SQLITE_DONE) {
+                r = refuse_work(c->s, r, doing, refusal);
+                (void) sqlite3_reset(c->stmt);
+                return r;
+        }
+        (void) sqlite3_reset(c->stmt);
+        if (changes >= 0 && sqlite3_changes(c->s->db) != changes)
+                return refuse(refusal, EIO,
+                              "%s: %s found other rows than pasidd has in memory. Was the table changed by hand? Restart "
+                              "pasidd to load it anew.", c->s->path, doing);
+        return 0;
+}
