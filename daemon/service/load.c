@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From the tables back to memory at start. Devices are matched by address
+ * anew; what contradicts itself is refused, never guessed at.
+ */
+#include "service/service-internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct load {
+        struct service *service;
+        struct refusal *refusal;
+        bool other_boot;    /* the table was written in an earlier boot */
+        uint64_t last_id;   /* rows of one consumer come together mostly */
+        struct consumer *last;
+        struct changed_row {
+                uint64_t consumer;
+                uint32_t pasid;
+        } *changed; /* rows whose state is another than the table says */
+        size_t n_changed, n_allocated;
+};
+
+/* A device that is not in the group that its numbers were drawn for is gone, or as good as gone. */
+static int present_devices(struct load *load, const struct consumer_spec *spec, struct consumer_device **ret) {
+        struct consumer_device *devices;
+
+        devices = calloc(spec->n_devices + 1, sizeof(*devices));
+        if (!devices)
+                return refuse(load->refusal, ENOMEM, "Out of memory");
+        for (size_t i = 0; i < spec->n_devices; i++) {
+                const struct device_info *info = device_list_find(&load->service->devices, spec->devices[i].address);
+
+                devices[i] = spec->devices[i];
+                devices[i].gone = !info || info->iommu_group != devices[i].space;
+        }
+        *ret = devices;
+        return 0;
+}
+
+static int load_consumer(const struct consumer_spec *spec, void *userdata) {
+        _cleanup_free_ struct consumer_device *devices = NULL;
+        struct load *load = userdata;
+        struct consumer_spec present = *spec;
+        struct consumer *c;
+        int r;
+
+        r = present_devices(load, spec, &devices);
+        if (r < 0)
+                return r;
+        present.devices = devices;
+        return core_consumer_add(load->service->core, &present, &c, load->refusal);
+}
+
+static bool is_lost(const struct consumer *c) {
+        for (size_t i = 0; i < c->n_devices; i++)
+                if (c->devices[i].gone)
+                        return true;
+        return false;
+}
+
+static int note_changed(struct load *load, const struct store_row *row) {
+        if (load->n_changed == load->n_allocated) {
+                size_t n = load->n_allocated ? load->n_allocated * 2 : 256;
+                struct changed_row *p = reallocarray(load->changed, n, sizeof(*p));
+
+                if (!p)
+                        return refuse(load->refusal, ENOMEM, "Out of memory");
+                load->changed = p;
+                load->n_allocated = n;
+        }
+        load->changed[load->n_changed++] = (struct changed_row) { row->consumer, row->pasid };
+        return 0;
+}
+
+static int load_row(const struct store_row *row, void *userdata) {
+        struct load *load = userdata;
+        enum row_state state = row->state;
+
+        if (!load->last || load->last_id != row->consumer) {
+                load->last_id = row->consumer;
+                load->last = core_consumer_by_id(load->service->core, row->consumer);
+        }
+        if (!load->last)
+                return refuse(load->refusal, EBADMSG, "The table holds PASID %u of a consumer that it does not hold", row->pasid);
+
+        if (state != ROW_COOLING) {
+                if (is_lost(load->last))
+                        state = ROW_LOST;
+                else if (load->other_boot)
+                        state = ROW_RESERVED;
+        }
+        if (state != row->state) {
+                int r = note_changed(load, row);
+
+                if (r < 0)
+                        return r;
+        }
+        return core_load_row(load->service->core, load->last, row->pasid, state, row->since_usec, row->freed_usec,
+                             row->private_bytes, row->token, load->refusal);
+}
+
+/* What memory knows better than the table by now is written back: a second restart must not undo it. */
+static int write_back(struct service *s, const struct load *load, struct store *store, struct refusal *refusal) {
+        int r;
+
+        if (load->n_changed == 0)
+                return 0;
+        r = store->ops->begin(store, refusal);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < load->n_changed; i++) {
+                const struct consumer *c = core_consumer_by_id(s->core, load->changed[i].consumer);
+
+                r = store->ops->row_update(store, core_row_get(c, load->changed[i].pasid), refusal);
+                if (r < 0) {
+                        store->ops->rollback(store);
+                        return r;
+                }
+        }
+        r = store->ops->commit(store, refusal);
+        if (r < 0)
+                store->ops->rollback(store);
+        return r;
+}
+
+static int load_store(struct service *s, struct store *store, bool other_boot, struct refusal *refusal) {
+        struct load load = { .service = s, .refusal = refusal, .other_boot = other_boot };
+        struct store_loader loader = { .consumer = load_consumer, .row = load_row, .userdata = &load };
+        int r = 0;
+
+        if (other_boot)
+                r = service_remap(s, store, refusal);
+        if (r >= 0) {
+                core_load_begin(s->core);
+                r = store->ops->load(store, &loader, refusal);
+                core_load_end(s->core);
+        }
+        if (r >= 0)
+                r = write_back(s, &load, store, refusal);
+        free(load.changed);
+        return r;
+}
+
+int service_load(struct service *s, bool persistent_other_boot, struct refusal *refusal) {
+        int r;
+
+        r = load_store(s, s->persistent_store, persistent_other_boot, refusal);
+        return r < 0 ? r : load_store(s, s->runtime_store, false, refusal);
+}

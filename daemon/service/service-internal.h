@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the files of the service share: its state and the transaction that
+ * requests of one moment join.
+ */
+#pragma once
+
+#include "service/service.h"
+
+struct pending {
+        service_committed_t callback;
+        void *userdata;
+};
+
+/* From this place in the journal on, numbers go for this reason. */
+struct reason_note {
+        size_t mark;
+        const char *reason; /* a literal */
+};
+
+struct service {
+        sd_event *event;
+        sd_event_source *commit_source;
+        sd_event_source *cooling_source;
+        uint64_t cooling_armed;    /* CLOCK_BOOTTIME the source is set to, UINT64_MAX while it is off */
+        sd_event_source *checkpoint_source;
+        bool checkpoint_armed;
+        struct core *core;
+        struct kernel *kernel;
+        struct store *runtime_store;
+        struct store *persistent_store;
+        struct device_list devices;
+
+        struct store *open_store; /* the one with an open transaction: a batch is for one store */
+        struct pending *pending;
+        size_t n_pending, n_pending_allocated;
+        struct reason_note *reasons;
+        size_t n_reasons, n_reasons_allocated;
+
+        struct service_listener listener;
+        bool want_news;
+
+        void (*get_moment)(struct moment *ret, void *userdata);
+        void *clock_userdata;
+};
+
+/* transaction.c */
+struct store *service_store_of(struct service *s, const struct consumer *c);
+/* To be called before a change is made in the core: a batch of the other store is committed first. */
+void service_prepare(struct service *s, struct store *store);
+/*
+ * Writes what the core journalled since mark to the store, opening its
+ * transaction if need be, and takes it back in both when the table refuses.
+ * private_data: of added or changed rows. reason: why numbers go, a literal.
+ */
+int service_persist(struct service *s, struct store *store, size_t mark, const void *private_data,
+                    const char *reason, struct refusal *refusal);
+void service_transaction_done(struct service *s);
+
+/* cooling.c */
+int service_expire(struct service *s, const struct moment *now, size_t max);
+int service_arm_cooling(struct service *s);
+int service_cooling_init(struct service *s);
+
+/* checkpoint.c */
+int service_checkpoint_init(struct service *s);
+/* To be called after a commit. */
+int service_arm_checkpoint(struct service *s);
+
+/* remap.c */
+int service_remap(struct service *s, struct store *store, struct refusal *refusal);
+
+/* load.c */
+int service_load(struct service *s, bool persistent_other_boot, struct refusal *refusal);
