@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Connection holds over a message bus: the holder is "bus:<guid>:<unique name>".
+ */
+#pragma once
+
+#include "bus/message-bus.h"
+
+#define BUS_HOLDER_PREFIX "bus:"
+
+int bus_holder_format(const struct message_bus *mb, const char *name, char **ret);
+/* Asks the bus for each holder on it that our table knows; those of another bus's life are gone. */
+int bus_hold_settle(struct message_bus *mb);
+/* A name left the bus. */
+void bus_hold_vanished(struct message_bus *mb, const char *name);

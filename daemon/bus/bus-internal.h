@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the files of the bus layer share.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/queue.h>
+
+#include <systemd/sd-bus.h>
+
+#include "bus/bus.h"
+
+struct connection;
+struct link;
+struct listener;
+struct message_bus;
+struct news;
+struct peer_holds;
+struct polkit;
+struct poll_set;
+struct signals;
+
+TAILQ_HEAD(connection_list, connection);
+
+struct bus {
+        sd_event *event;
+        struct service *service;
+        struct bus_limits limits;
+        gid_t group;
+        const char *group_name;
+        uid_t own_uid;
+        const char *version, *boot_id, *table_path, *procfs;
+        uint64_t reconnect_usec;
+        sd_id128_t server_id;    /* the direct socket's side of each connection */
+        unsigned n_since_commit; /* messages dispatched while changes wait for their commit */
+        const struct link *last_link; /* that a message came from; only to be compared */
+        unsigned n_in_a_row;     /* messages that came from it and from no other */
+
+        struct message_bus *message_bus; /* NULL: none */
+        struct poll_set *poll_set; /* of the direct connections */
+        struct listener *listener;
+        struct peer_holds *peer_holds;
+        struct polkit *polkit;
+        struct news *news;
+        struct signals *signals;
+};

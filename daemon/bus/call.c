@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A method call on its way through: truth, caller, right, method, error.
+ */
+#include "bus/call.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "bus/authorise.h"
+#include "bus/error.h"
+
+/* 1: go on; 0: the message will be dispatched again. */
+static int prepare(struct call *call, unsigned flags) {
+        int r;
+
+        if (flags & CALL_READS)
+                (void) service_flush(call_service(call)); /* those who waited for it are told how it went */
+        if (flags & CALL_CONSUMER) {
+                call->consumer = link_find_consumer(call->link);
+                if (!call->consumer)
+                        return refuse(&call->refusal, ESRCH, "Consumer '%s' of uid %u is gone", call->link->name,
+                                      (unsigned) call->link->uid);
+        }
+        if (flags & (CALL_CALLER | CALL_OWNER)) {
+                r = link_get_caller(call->link, call->message, &call->caller, &call->refusal);
+                if (r <= 0)
+                        return r;
+        }
+        if (flags & CALL_OWNER) {
+                r = authorise_owner(call);
+                if (r < 0)
+                        return r;
+        }
+        return 1;
+}
+
+int call_answer(sd_bus_message *m, struct link *link, sd_bus_error *error, unsigned flags, call_method_t method) {
+        struct call call;
+        int r;
+
+        if (flags & CALL_READS && sd_bus_message_get_expect_reply(m) == 0)
+                return 1; /* nobody wants to know */
+        call.link = link;
+        call.message = m;
+        call.caller = NULL;
+        call.consumer = NULL;
+        call.refusal.code = 0; /* its text is written only if there is one */
+
+        r = prepare(&call, flags);
+        if (r > 0)
+                r = method(&call);
+        if (r < 0)
+                return error_from_refusal(error, r, &call.refusal);
+        return 1;
+}
+
+int call_check_read(struct call *call, int r) {
+        if (r < 0)
+                return refuse(&call->refusal, EINVAL, "The arguments could not be read: %s", strerror(-r));
+        return 0;
+}
+
+int call_read_private(struct call *call, const void **ret, size_t *ret_size) {
+        int r = call_check_read(call, sd_bus_message_read_array(call->message, 'y', ret, ret_size));
+
+        if (r < 0)
+                return r;
+        if (*ret_size > PRIVATE_MAX)
+                return refuse(&call->refusal, EMSGSIZE, "%zu bytes of private data were given; a PASID keeps at most %u",
+                              *ret_size, PRIVATE_MAX);
+        return 0;
+}
+
+int call_check_pasid(struct call *call, uint32_t pasid) {
+        if (pasid < NUMBER_MIN || pasid > NUMBER_MAX)
+                return refuse(&call->refusal, EDOM, "%u is no PASID that can be held; they go from %u to %u", pasid,
+                              NUMBER_MIN, NUMBER_MAX);
+        return 0;
+}

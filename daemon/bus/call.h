@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A method call on its way through: what is common to all handlers.
+ */
+#pragma once
+
+#include "bus/link.h"
+#include "core/refusal.h"
+
+enum {
+        CALL_READS = 1 << 0,    /* changes nothing; what is pending is committed first, so that the answer is the truth */
+        CALL_CALLER = 1 << 1,   /* the handler needs to know who calls */
+        CALL_CONSUMER = 1 << 2, /* on a consumer's object */
+        CALL_OWNER = 1 << 3,    /* the consumer's owner or the privileged only */
+};
+
+struct call {
+        struct link *link;
+        sd_bus_message *message;
+        const struct caller *caller; /* CALL_CALLER */
+        struct consumer *consumer;   /* CALL_CONSUMER */
+        struct refusal refusal;
+};
+
+/* Returns 0 once it has answered or will answer, or a negative errno, with call->refusal where it can say more. */
+typedef int (*call_method_t)(struct call *call);
+
+/* To be returned from the sd-bus handler. */
+int call_answer(sd_bus_message *m, struct link *link, sd_bus_error *error, unsigned flags, call_method_t method);
+
+/* Reads the basic or array arguments that come next; a failure is the caller's. */
+#define call_read(call, ...) call_check_read(call, sd_bus_message_read((call)->message, __VA_ARGS__))
+int call_check_read(struct call *call, int r);
+int call_read_private(struct call *call, const void **ret, size_t *ret_size);
+/* InvalidRange for numbers that no PASID can have. */
+int call_check_pasid(struct call *call, uint32_t pasid);
+
+static inline struct service *call_service(const struct call *call) {
+        return call->link->bus->service;
+}
+
+/* Defines the sd-bus handler on_METHOD for a method. */
+#define DEFINE_METHOD(method, flags)                                                                \
+        static int on_##method(sd_bus_message *m, void *userdata, sd_bus_error *error) {            \
+                return call_answer(m, userdata, error, flags, method);                              \
+        }                                                                                           \
+        struct __useless_struct_to_allow_trailing_semicolon__

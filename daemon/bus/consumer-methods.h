@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What org.pasidd1.Consumer's methods do; the rights are settled before.
+ */
+#pragma once
+
+#include "bus/call.h"
+
+int consumer_method_alloc(struct call *call);
+int consumer_method_alloc_many(struct call *call);
+int consumer_method_free(struct call *call);
+int consumer_method_free_many(struct call *call);
+int consumer_method_free_token(struct call *call);
+int consumer_method_find(struct call *call);
+int consumer_method_set_private(struct call *call);
+int consumer_method_list(struct call *call);
+int consumer_method_exit(struct call *call);
+/* Attach, Detach, Map, Unmap */
+int consumer_method_mediated(struct call *call);

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * /org/pasidd1/consumer/<uid>/<name>: org.pasidd1.Consumer. How numbers are
+ * got and given back is in consumer-methods.c.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bus/consumer-methods.h"
+#include "bus/error.h"
+#include "bus/objects.h"
+
+DEFINE_METHOD(consumer_method_alloc, CALL_CONSUMER | CALL_OWNER);
+DEFINE_METHOD(consumer_method_alloc_many, CALL_CONSUMER | CALL_OWNER);
+DEFINE_METHOD(consumer_method_free, CALL_CONSUMER | CALL_OWNER);
+DEFINE_METHOD(consumer_method_free_many, CALL_CONSUMER | CALL_OWNER);
+DEFINE_METHOD(consumer_method_free_token, CALL_CONSUMER | CALL_OWNER);
+DEFINE_METHOD(consumer_method_find, CALL_READS | CALL_CONSUMER | CALL_OWNER);
+DEFINE_METHOD(consumer_method_set_private, CALL_CONSUMER | CALL_OWNER);
+DEFINE_METHOD(consumer_method_list, CALL_READS | CALL_CONSUMER | CALL_CALLER);
+DEFINE_METHOD(consumer_method_mediated, CALL_CONSUMER | CALL_OWNER);
+DEFINE_METHOD(consumer_method_exit, CALL_CONSUMER | CALL_OWNER);
+
+static int get_text(sd_bus *sd, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                    void *userdata, sd_bus_error *error) {
+        const struct consumer *c = ((struct link *) userdata)->consumer;
+        const char *text;
+
+        if (strcmp(property, "Name") == 0)
+                text = c->name;
+        else if (strcmp(property, "Hold") == 0)
+                text = hold_kind_to_string(c->hold);
+        else
+                text = consumer_mode_to_string(c->mode);
+        return sd_bus_message_append_basic(reply, 's', text);
+}
+
+static int get_number(sd_bus *sd, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                      void *userdata, sd_bus_error *error) {
+        const struct consumer *c = ((struct link *) userdata)->consumer;
+        const struct {
+                const char *name;
+                uint32_t value;
+        } numbers[] = {
+                { "Uid", c->uid },
+                { "Min", c->min },
+                { "Max", c->max },
+                { "Quota", c->quota },
+                { "Allocated", c->n_live },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(numbers); i++)
+                if (strcmp(numbers[i].name, property) == 0)
+                        return sd_bus_message_append_basic(reply, 'u', &numbers[i].value);
+        return -ENOENT;
+}
+
+static int get_since(sd_bus *sd, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                     void *userdata, sd_bus_error *error) {
+        return sd_bus_message_append_basic(reply, 't', &((struct link *) userdata)->consumer->since_usec);
+}
+
+/* Nothing is pinned for consumers that attach by themselves. */
+static int get_pinned(sd_bus *sd, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                      void *userdata, sd_bus_error *error) {
+        return sd_bus_message_append(reply, "t", (uint64_t) 0);
+}
+
+static int get_devices(sd_bus *sd, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                       void *userdata, sd_bus_error *error) {
+        const struct consumer *c = ((struct link *) userdata)->consumer;
+        int r = sd_bus_message_open_container(reply, 'a', "o");
+
+        for (size_t i = 0; r >= 0 && i < c->n_devices; i++) {
+                _cleanup_free_ char *device = NULL;
+
+                r = path_of_device(c->devices[i].address, &device);
+                if (r >= 0)
+                        r = sd_bus_message_append_basic(reply, 'o', device);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+/* Takes the path apart, unless it is the same as before. */
+static int decode(struct link *link, const char *path) {
+        _cleanup_free_ char *name = NULL;
+        uid_t uid;
+        int r;
+
+        if (strcmp(path, link->path) == 0)
+                return 1;
+        r = path_to_consumer(path, &uid, &name);
+        if (r <= 0 || strlen(path) >= sizeof(link->path) || strlen(name) >= sizeof(link->name) || name[0] == '\0')
+                return r < 0 ? r : 0;
+        memcpy(link->path, path, strlen(path) + 1);
+        memcpy(link->name, name, strlen(name) + 1);
+        link->uid = uid;
+        return 1;
+}
+
+/* Finds any consumer that could be: one that is not there is an answer of ours, not an unknown object. */
+static int find_consumer(sd_bus *sd, const char *path, const char *interface, void *userdata, void **ret_found,
+                         sd_bus_error *error) {
+        struct link *link = userdata;
+        struct refusal refusal = {};
+        int r;
+
+        r = decode(link, path);
+        if (r <= 0)
+                return r;
+        if (!link_find_consumer(link)) {
+                r = refuse(&refusal, ESRCH, "There is no consumer '%s' of uid %u; it ended, or Init was never called for it",
+                           link->name, (unsigned) link->uid);
+                return error_from_refusal(error, r, &refusal);
+        }
+        *ret_found = link;
+        return 1;
+}
+
+static void strv_free(char **strv) {
+        for (char **p = strv; p && *p; p++)
+                free(*p);
+        free(strv);
+}
+
+static int list_consumers(sd_bus *sd, const char *prefix, void *userdata, char ***ret_nodes, sd_bus_error *error) {
+        struct core *core = service_core(((struct link *) userdata)->bus->service);
+        struct core_stats stats;
+        char **nodes;
+        size_t n = 0;
+        int r;
+
+        core_get_stats(core, &stats);
+        nodes = calloc(stats.n_consumers + 1, sizeof(*nodes));
+        if (!nodes)
+                return -ENOMEM;
+        for (struct consumer *c = core_consumer_next(core, NULL); c && n < stats.n_consumers; c = core_consumer_next(core, c)) {
+                if (c->ended)
+                        continue;
+                r = path_of_consumer(c->uid, c->name, &nodes[n]);
+                if (r < 0) {
+                        nodes[n] = NULL;
+                        strv_free(nodes);
+                        return r;
+                }
+                n++;
+        }
+        *ret_nodes = nodes;
+        return 0;
+}
+
+static const sd_bus_vtable consumer_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_NAMES("Alloc", "uuaya{sv}",
+                                 SD_BUS_PARAM(min) SD_BUS_PARAM(max) SD_BUS_PARAM(private) SD_BUS_PARAM(options),
+                                 "u", SD_BUS_PARAM(pasid), on_consumer_method_alloc, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_NAMES("AllocMany", "uuuaya{sv}",
+                                 SD_BUS_PARAM(count) SD_BUS_PARAM(min) SD_BUS_PARAM(max) SD_BUS_PARAM(private)
+                                 SD_BUS_PARAM(options),
+                                 "au", SD_BUS_PARAM(pasids), on_consumer_method_alloc_many, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_NAMES("Free", "u", SD_BUS_PARAM(pasid), NULL, ,
+                                 on_consumer_method_free, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_NAMES("FreeMany", "au", SD_BUS_PARAM(pasids), NULL, ,
+                                 on_consumer_method_free_many, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_NAMES("FreeToken", "s", SD_BUS_PARAM(token), "u", SD_BUS_PARAM(freed),
+                                 on_consumer_method_free_token, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_NAMES("Find", "u", SD_BUS_PARAM(pasid), "aya{sv}", SD_BUS_PARAM(private) SD_BUS_PARAM(info),
+                                 on_consumer_method_find, SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),
+        SD_BUS_METHOD_WITH_NAMES("SetPrivate", "uay", SD_BUS_PARAM(pasid) SD_BUS_PARAM(private), NULL, ,
+                                 on_consumer_method_set_private, SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),
+        SD_BUS_METHOD_WITH_NAMES("List", "uu", SD_BUS_PARAM(after) SD_BUS_PARAM(limit), "a(ustu)b",
+                                 SD_BUS_PARAM(pasids) SD_BUS_PARAM(more), on_consumer_method_list, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_NAMES("Attach", "u", SD_BUS_PARAM(pasid), NULL, ,
+                                 on_consumer_method_mediated, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_NAMES("Detach", "u", SD_BUS_PARAM(pasid), NULL, ,
+                                 on_consumer_method_mediated, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_NAMES("Map", "uhtttu",
+                                 SD_BUS_PARAM(pasid) SD_BUS_PARAM(memory) SD_BUS_PARAM(offset) SD_BUS_PARAM(length)
+                                 SD_BUS_PARAM(iova) SD_BUS_PARAM(flags),
+                                 "t", SD_BUS_PARAM(iova), on_consumer_method_mediated, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_NAMES("Unmap", "utt", SD_BUS_PARAM(pasid) SD_BUS_PARAM(iova) SD_BUS_PARAM(length),
+                                 "t", SD_BUS_PARAM(unmapped), on_consumer_method_mediated, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Exit", NULL, NULL, on_consumer_method_exit, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_PROPERTY("Name", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Uid", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Devices", "ao", get_devices, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Min", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Max", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Quota", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Allocated", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Hold", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Mode", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Since", "t", get_since, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("PinnedBytes", "t", get_pinned, 0, 0),
+        SD_BUS_VTABLE_END,
+};
+
+int consumer_object_add(struct link *link) {
+        int r;
+
+        r = sd_bus_add_fallback_vtable(link->sd, NULL, PASIDD_CONSUMER_PREFIX, PASIDD_IFACE_CONSUMER, consumer_vtable,
+                                       find_consumer, link);
+        if (r < 0)
+                return r;
+        return sd_bus_add_node_enumerator(link->sd, NULL, PASIDD_CONSUMER_PREFIX, list_consumers, link);
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * /org/pasidd1/device/<address>: org.pasidd1.Device, as discovery found it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bus/call.h"
+#include "bus/error.h"
+#include "bus/objects.h"
+
+static int device_open(struct call *call) {
+        return refuse(&call->refusal, EOPNOTSUPP,
+                      "Open is not supported by this version; open the device's cdev and /dev/iommu yourself");
+}
+DEFINE_METHOD(device_open, 0);
+
+static int get_text(sd_bus *sd, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                    void *userdata, sd_bus_error *error) {
+        const struct device_info *d = ((struct link *) userdata)->device;
+        const struct {
+                const char *name;
+                const char *value;
+        } texts[] = {
+                { "Address", d->address },
+                { "Name", d->name },
+                { "Driver", d->driver },
+                { "Reason", d->reason },
+                { "Cdev", d->cdev },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++)
+                if (strcmp(texts[i].name, property) == 0)
+                        return sd_bus_message_append_basic(reply, 's', texts[i].value ? texts[i].value : "");
+        return -ENOENT;
+}
+
+static uint32_t count_live(struct core *core, int32_t group) {
+        uint32_t n = 0;
+
+        for (int state = 0; state < ROW_STATE_MAX_; state++)
+                if (state != ROW_COOLING)
+                        n += core_space_count(core, group, (enum row_state) state);
+        return n;
+}
+
+/* Counters are of the IOMMU group: what is taken there is taken on each of its devices. */
+static int get_number(sd_bus *sd, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                      void *userdata, sd_bus_error *error) {
+        struct link *link = userdata;
+        const struct device_info *d = link->device;
+        struct core *core = service_core(link->bus->service);
+        bool has_group = d->iommu_group != DEVICE_GROUP_NONE;
+        uint32_t value;
+
+        if (strcmp(property, "IommuGroup") == 0)
+                value = has_group ? (uint32_t) d->iommu_group : UINT32_MAX;
+        else if (strcmp(property, "PciWidth") == 0)
+                value = d->pci_width;
+        else if (strcmp(property, "IommuWidth") == 0)
+                value = d->iommu_width;
+        else if (strcmp(property, "MaxPasid") == 0)
+                value = d->max_pasid;
+        else if (strcmp(property, "Allocated") == 0)
+                value = has_group ? count_live(core, d->iommu_group) : 0;
+        else
+                value = has_group ? core_space_count(core, d->iommu_group, ROW_ATTACHED) : 0;
+        return sd_bus_message_append_basic(reply, 'u', &value);
+}
+
+static int get_usable(sd_bus *sd, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                      void *userdata, sd_bus_error *error) {
+        int usable = ((struct link *) userdata)->device->usable;
+
+        return sd_bus_message_append_basic(reply, 'b', &usable);
+}
+
+static int find_device(sd_bus *sd, const char *path, const char *interface, void *userdata, void **ret_found,
+                       sd_bus_error *error) {
+        struct link *link = userdata;
+        _cleanup_free_ char *address = NULL;
+        struct refusal refusal = {};
+        int r;
+
+        r = path_to_device(path, &address);
+        if (r <= 0)
+                return r;
+        link->device = device_list_find(service_devices(link->bus->service), address);
+        if (!link->device) {
+                r = refuse(&refusal, ENODEV, "There is no device '%.40s' here that could use PASIDs; "
+                                             "`pasidctl devices` lists those there are", address);
+                return error_from_refusal(error, r, &refusal);
+        }
+        *ret_found = link;
+        return 1;
+}
+
+static int list_devices(sd_bus *sd, const char *prefix, void *userdata, char ***ret_nodes, sd_bus_error *error) {
+        const struct device_list *list = service_devices(((struct link *) userdata)->bus->service);
+        char **nodes;
+        int r;
+
+        nodes = calloc(list->n_devices + 1, sizeof(*nodes));
+        if (!nodes)
+                return -ENOMEM;
+        for (size_t i = 0; i < list->n_devices; i++) {
+                r = path_of_device(list->devices[i].address, &nodes[i]);
+                if (r < 0) {
+                        while (i-- > 0)
+                                free(nodes[i]);
+                        free(nodes);
+                        return r;
+                }
+        }
+        *ret_nodes = nodes;
+        return 0;
+}
+
+static const sd_bus_vtable device_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_NAMES("Open", "a{sv}", SD_BUS_PARAM(options), "hh", SD_BUS_PARAM(device) SD_BUS_PARAM(iommufd),
+                                 on_device_open, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_PROPERTY("Address", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Name", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Driver", "s", get_text, 0, 0),
+        SD_BUS_PROPERTY("IommuGroup", "u", get_number, 0, 0),
+        SD_BUS_PROPERTY("PciWidth", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("IommuWidth", "u", get_number, 0, 0),
+        SD_BUS_PROPERTY("MaxPasid", "u", get_number, 0, 0),
+        SD_BUS_PROPERTY("Usable", "b", get_usable, 0, 0),
+        SD_BUS_PROPERTY("Reason", "s", get_text, 0, 0),
+        SD_BUS_PROPERTY("Cdev", "s", get_text, 0, 0),
+        SD_BUS_PROPERTY("Allocated", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Attached", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_VTABLE_END,
+};
+
+int device_object_add(struct link *link) {
+        int r;
+
+        r = sd_bus_add_fallback_vtable(link->sd, NULL, PASIDD_DEVICE_PREFIX, PASIDD_IFACE_DEVICE, device_vtable,
+                                       find_device, link);
+        if (r < 0)
+                return r;
+        return sd_bus_add_node_enumerator(link->sd, NULL, PASIDD_DEVICE_PREFIX, list_devices, link);
+}

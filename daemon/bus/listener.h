@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The direct socket: who may connect, how many, and the list of those who are.
+ */
+#pragma once
+
+#include "bus/bus-internal.h"
+
+struct listener;
+
+/* Takes over params->listen_fds, also on failure. Without any socket there is still the list. */
+int listener_new(struct bus *bus, const struct bus_params *params, struct listener **ret, struct refusal *refusal);
+/* Closes all; those who hold consumers keep them, for it is we who go. */
+struct listener *listener_free(struct listener *l);
+
+/* Connected clients, in the order they came; half-open ones are not among them. */
+const struct connection_list *listener_connections(const struct listener *l);
+
+/* Called by connections. What clients can cause at will is not worth a line each time: false. */
+bool listener_may_complain(struct listener *l);
+void listener_connection_ready(struct listener *l, struct connection *c);
+void listener_connection_doomed(struct listener *l, struct connection *c);

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Connection holds on the direct socket over a restart of ours. The process is
+ * named by pid and start time, and watched by pidfd while it may come back:
+ * its death frees at once, its silence only after ReconnectSec=.
+ */
+#include "bus/peer-hold.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "log.h"
+
+#define PEER_HOLDER_PREFIX "peer:"
+
+struct absent {
+        TAILQ_ENTRY(absent) entry;
+        struct peer_holds *holds;
+        struct caller process; /* pid, start time and holder only */
+        int pidfd;             /* -EBADF: it can't be watched */
+        sd_event_source *source;
+};
+
+struct peer_holds {
+        struct bus *bus;
+        TAILQ_HEAD(, absent) absents;
+        sd_event_source *timer;
+        bool is_over; /* the time to come back */
+};
+
+int peer_holder_format(const struct caller *caller, uint64_t serial, char **ret) {
+        if (asprintf(ret, PEER_HOLDER_PREFIX "%d:%" PRIu64 ":%" PRIu64, (int) caller->pid, caller->start_time, serial) < 0) {
+                *ret = NULL;
+                return -ENOMEM;
+        }
+        return 0;
+}
+
+bool peer_is_same(const struct caller *a, const struct caller *b) {
+        return a->pid > 0 && a->pid == b->pid && a->start_time == b->start_time;
+}
+
+static struct absent *absent_free(struct absent *a) {
+        if (!a)
+                return NULL;
+        sd_event_source_disable_unref(a->source);
+        a->pidfd = close_fd(a->pidfd);
+        caller_done(&a->process);
+        free(a);
+        return NULL;
+}
+DEFINE_CLEANUP(struct absent *, absent_free);
+
+static void give_up(struct peer_holds *p, struct absent *a, const char *why) {
+        int r = service_holder_gone(p->bus->service, a->process.holder, "holder-gone");
+
+        if (r < 0)
+                log_error("Consumers of process %d could not be ended: %s", (int) a->process.pid, strerror(-r));
+        else if (r > 0)
+                log_info("Process %d %s: %d consumers ended", (int) a->process.pid, why, r);
+        TAILQ_REMOVE(&p->absents, a, entry);
+        (void) absent_free(a);
+}
+
+static int on_exit_of_process(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        struct absent *a = userdata;
+
+        give_up(a->holds, a, "ended");
+        return 0;
+}
+
+static int on_time_over(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct peer_holds *p = userdata;
+        struct absent *a;
+
+        p->is_over = true;
+        while ((a = TAILQ_FIRST(&p->absents)))
+                give_up(p, a, "did not come back in time");
+        return 0;
+}
+
+/* True if the process is known to be gone. */
+static bool watch(struct peer_holds *p, struct absent *a) {
+        uint64_t start;
+        int r;
+
+        if (a->process.pid <= 0)
+                return false;
+        a->pidfd = (int) syscall(SYS_pidfd_open, a->process.pid, 0);
+        if (a->pidfd < 0) {
+                r = errno;
+                a->pidfd = -EBADF;
+                if (r == ESRCH)
+                        return true;
+                log_warning("Process %d, which holds consumers, cannot be watched: %s", (int) a->process.pid, strerror(r));
+                return false;
+        }
+        /* read after the pidfd was made: the same pid with another start is another process */
+        start = process_start_time(p->bus->procfs, a->process.pid);
+        if (start > 0 && a->process.start_time > 0 && start != a->process.start_time)
+                return true;
+        r = sd_event_add_io(p->bus->event, &a->source, a->pidfd, EPOLLIN, on_exit_of_process, a);
+        if (r < 0)
+                log_warning("Process %d, which holds consumers, cannot be watched: %s", (int) a->process.pid, strerror(-r));
+        return false;
+}
+
+static int absent_add(struct peer_holds *p, const struct caller *process) {
+        _cleanup_(absent_freep) struct absent *a = NULL;
+
+        a = calloc(1, sizeof(*a));
+        if (!a)
+                return -ENOMEM;
+        *a = (struct absent) {
+                .holds = p,
+                .pidfd = -EBADF,
+                .process = { .pid = process->pid, .start_time = process->start_time, .holder = strdup(process->holder) },
+        };
+        if (!a->process.holder)
+                return -ENOMEM;
+        TAILQ_INSERT_TAIL(&p->absents, a, entry);
+        if (watch(p, a))
+                give_up(p, TAKE_PTR(a), "is gone");
+        else
+                a = NULL;
+        return 0;
+}
+
+static bool is_listed(const struct peer_holds *p, const char *holder) {
+        const struct absent *a;
+
+        TAILQ_FOREACH(a, &p->absents, entry)
+                if (strcmp(a->process.holder, holder) == 0)
+                        return true;
+        return false;
+}
+
+int peer_hold_settle(struct peer_holds *p) {
+        struct core *core = service_core(p->bus->service);
+        struct consumer *c, *next;
+        int r;
+
+        for (c = core_consumer_next(core, NULL); c; c = next) {
+                struct caller process = { .holder = c->holder };
+
+                next = core_consumer_next(core, c);
+                if (c->ended || c->hold != HOLD_CONNECTION ||
+                    strncmp(c->holder, PEER_HOLDER_PREFIX, strlen(PEER_HOLDER_PREFIX)) != 0)
+                        continue;
+                if (is_listed(p, c->holder))
+                        continue;
+                if (sscanf(c->holder, PEER_HOLDER_PREFIX "%d:%" SCNu64 ":", &process.pid, &process.start_time) != 2) {
+                        log_warning("Consumer '%s' of uid %u has the unreadable holder '%s'; it stays until Exit", c->name,
+                                    (unsigned) c->uid, c->holder);
+                        continue;
+                }
+                r = absent_add(p, &process);
+                if (r < 0)
+                        return r;
+        }
+        if (TAILQ_EMPTY(&p->absents)) {
+                p->is_over = true;
+                return 0;
+        }
+        return sd_event_add_time_relative(p->bus->event, &p->timer, CLOCK_MONOTONIC, p->bus->reconnect_usec, 1000,
+                                          on_time_over, p);
+}
+
+bool peer_hold_return(struct peer_holds *p, const struct caller *caller) {
+        struct absent *a, *next;
+        bool returned = false;
+        int r;
+
+        for (a = TAILQ_FIRST(&p->absents); a; a = next) {
+                next = TAILQ_NEXT(a, entry);
+                if (!peer_is_same(&a->process, caller))
+                        continue;
+                r = service_holder_rename(p->bus->service, a->process.holder, caller->holder);
+                if (r < 0) {
+                        log_error("Consumers of process %d could not be given back to it: %s", (int) caller->pid, strerror(-r));
+                        continue;
+                }
+                log_info("Process %d came back for %d consumers", (int) caller->pid, r);
+                TAILQ_REMOVE(&p->absents, a, entry);
+                (void) absent_free(a);
+                returned = true;
+        }
+        return returned;
+}
+
+bool peer_hold_wait_again(struct peer_holds *p, const struct caller *caller) {
+        return !p->is_over && absent_add(p, caller) >= 0;
+}
+
+int peer_holds_new(struct bus *bus, struct peer_holds **ret) {
+        struct peer_holds *p;
+
+        p = calloc(1, sizeof(*p));
+        if (!p)
+                return -ENOMEM;
+        p->bus = bus;
+        TAILQ_INIT(&p->absents);
+        *ret = p;
+        return 0;
+}
+
+struct peer_holds *peer_holds_free(struct peer_holds *p) {
+        struct absent *a;
+
+        if (!p)
+                return NULL;
+        while ((a = TAILQ_FIRST(&p->absents))) {
+                TAILQ_REMOVE(&p->absents, a, entry);
+                (void) absent_free(a);
+        }
+        sd_event_source_disable_unref(p->timer);
+        free(p);
+        return NULL;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Connection holds on the direct socket over a restart of ours: the holder is
+ * "peer:<pid>:<start time>:<serial>", and its process has ReconnectSec= to come
+ * back.
+ */
+#pragma once
+
+#include "bus/bus-internal.h"
+#include "bus/caller.h"
+
+struct peer_holds;
+
+int peer_holds_new(struct bus *bus, struct peer_holds **ret);
+struct peer_holds *peer_holds_free(struct peer_holds *p);
+/* Looks at each holder that our table knows: is its process still there? */
+int peer_hold_settle(struct peer_holds *p);
+
+int peer_holder_format(const struct caller *caller, uint64_t serial, char **ret);
+/* Two connections of the same process. */
+bool peer_is_same(const struct caller *a, const struct caller *b);
+/* A process connected: true if it came back for consumers, which are caller->holder's now. */
+bool peer_hold_return(struct peer_holds *p, const struct caller *caller);
+/* It left again before its time was over: true if its consumers wait on. */
+bool peer_hold_wait_again(struct peer_holds *p, const struct caller *caller);

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The level and the target of the log are the process's, as syslog(3)'s are:
+ * set once by main() and read-only from then on.
+ */
+#include "log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <systemd/sd-journal.h>
+
+#define LINE_MAX_TEXT 2048
+
+static int max_level = LOG_INFO;
+static bool to_journal;
+
+/* systemd says by device and inode which stream is the journal's [systemd.exec(5), $JOURNAL_STREAM]. */
+static bool stderr_is_journal(void) {
+        const char *stream = getenv("JOURNAL_STREAM");
+        unsigned long long dev, ino;
+        struct stat st;
+
+        return stream && sscanf(stream, "%llu:%llu", &dev, &ino) == 2 && fstat(STDERR_FILENO, &st) == 0 &&
+               st.st_dev == dev && st.st_ino == ino;
+}
+
+void log_setup(int level) {
+        max_level = level;
+        to_journal = stderr_is_journal();
+}
+
+int log_level_from_string(const char *s) {
+        static const char *const names[] = {
+                [LOG_ERR] = "err",   [LOG_WARNING] = "warning", [LOG_NOTICE] = "notice",
+                [LOG_INFO] = "info", [LOG_DEBUG] = "debug",
+        };
+
+        for (int i = LOG_ERR; i <= LOG_DEBUG; i++)
+                if (strcmp(s, names[i]) == 0 || (s[0] == '0' + i && s[1] == '\0'))
+                        return i;
+        return -EINVAL;
+}
+
+void log_write(int level, const char *format, ...) {
+        int saved = errno;
+        va_list ap;
+
+        if (level > max_level)
+                return;
+        va_start(ap, format);
+        if (to_journal)
+                (void) sd_journal_printv(level, format, ap);
+        else {
+                char text[LINE_MAX_TEXT];
+
+                (void) vsnprintf(text, sizeof(text), format, ap);
+                (void) fprintf(stderr, "pasidd: %s\n", text);
+        }
+        va_end(ap);
+        errno = saved;
+}

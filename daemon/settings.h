@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The settings of pasidd.conf and its drop-ins.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/core.h"
+#include "core/refusal.h"
+
+#define SETTINGS_GROUP_MAX 64
+
+struct settings {
+        char group[SETTINGS_GROUP_MAX]; /* members may use the direct socket and Init */
+        uint64_t reuse_delay_usec;
+        uint64_t reconnect_usec;
+        uint32_t pasids_per_uid;
+        uint32_t pasids_per_consumer;
+        uint32_t consumers_per_uid;
+        uint32_t connections;
+        uint32_t connections_per_uid;
+        uint64_t queued_bytes_per_connection;
+};
+
+void settings_defaults(struct settings *settings);
+/*
+ * Reads path (missing is fine unless must_exist) and then path.d/ *.conf in the
+ * order of their names. *ret is changed only if all of it is good; -EINVAL
+ * names file, line and what is wrong with it.
+ */
+int settings_load(const char *path, bool must_exist, struct settings *ret, struct refusal *refusal);
+void settings_get_limits(const struct settings *settings, struct core_limits *ret);
