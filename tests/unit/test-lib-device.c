@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Devices and the daemon's status, as their properties give them.
+ */
+#include "fake-daemon.h"
+
+static int reply_objects(struct fake *fake, sd_bus_message *call, const char *how) {
+        if (strcmp(how, "wrong type") == 0)
+                return fake_reply(fake, call, "a{oa{sa{sv}}}", 1, PASIDD_DEVICE_PREFIX "/x", 1, PASIDD_IFACE_DEVICE, 1, "Usable", "u", 1);
+        if (strcmp(how, "wrong form") == 0)
+                return fake_reply(fake, call, "a{sa{sv}}", 0);
+        return fake_reply(fake, call, "a{oa{sa{sv}}}", 3,
+                          PASIDD_DEVICE_PREFIX "/0000_3a01_3a00_2e0", 1, PASIDD_IFACE_DEVICE, 12,
+                          "Address", "s", "0000:01:00.0", "Name", "s", "A network card", "Driver", "s", "vfio-pci",
+                          "IommuGroup", "u", 12, "PciWidth", "u", 16, "IommuWidth", "u", 20, "MaxPasid", "u", 65535,
+                          "Usable", "b", 1, "Reason", "s", "", "Cdev", "s", "/dev/vfio/devices/vfio0", "Allocated", "u", 2, "Attached", "u", 1,
+                          FAKE_CONSUMER_PATH, 1, PASIDD_IFACE_CONSUMER, 0,
+                          PASIDD_DEVICE_PREFIX "/0000_3a02_3a00_2e0", 1, PASIDD_IFACE_DEVICE, 2,
+                          "Address", "s", "0000:02:00.0", "Reason", "s", "It has no PASID capability");
+}
+
+static int reply_status(struct fake *fake, sd_bus_message *call, const char *how) {
+        if (strcmp(how, "wrong type") == 0)
+                return fake_reply(fake, call, "a{sv}", 1, "Version", "u", 1);
+        if (strcmp(how, "wrong form") == 0)
+                return fake_reply(fake, call, NULL);
+        if (strcmp(how, "bare") == 0)
+                return fake_reply(fake, call, "a{sv}", 0);
+        return fake_reply(fake, call, "a{sv}", 6, "Version", "s", "0.1.0", "Pasids", "u", 12, "Consumers", "u", 3,
+                          "BootId", "s", "0123", "Table", "s", "/run/pasidd/pasidd.db", "Mood", "s", "fine");
+}
+
+static int handler(struct fake *fake, sd_bus_message *call, void *userdata) {
+        return fake_is(call, "GetManagedObjects") ? reply_objects(fake, call, userdata) : reply_status(fake, call, userdata);
+}
+
+static struct fake *fake;
+static struct pasid_client *client;
+
+static void start(const char *how) {
+        fake = fake_new(handler, (void *) how);
+        client = fake_client(fake_address(fake), 0);
+}
+
+static void end(void) {
+        (void) pasid_client_free(client);
+        fake_free(fake);
+}
+
+static int see(const struct pasid_device *d, void *userdata) {
+        unsigned *n = userdata;
+
+        ck_assert_uint_eq(d->size, sizeof(*d));
+        if ((*n)++ == 0) {
+                ck_assert_str_eq(d->address, "0000:01:00.0");
+                ck_assert_str_eq(d->name, "A network card");
+                ck_assert_str_eq(d->driver, "vfio-pci");
+                ck_assert_str_eq(d->cdev, "/dev/vfio/devices/vfio0");
+                ck_assert_str_eq(d->reason, "");
+                ck_assert(d->usable);
+                ck_assert_uint_eq(d->iommu_group, 12);
+                ck_assert_uint_eq(d->pci_width, 16);
+                ck_assert_uint_eq(d->iommu_width, 20);
+                ck_assert_uint_eq(d->max_pasid, 65535);
+                ck_assert_uint_eq(d->allocated, 2);
+                ck_assert_uint_eq(d->attached, 1);
+                return 0;
+        }
+        ck_assert_str_eq(d->address, "0000:02:00.0");
+        ck_assert_str_eq(d->name, "");
+        ck_assert_str_eq(d->driver, "");
+        ck_assert_str_eq(d->cdev, "");
+        ck_assert_str_eq(d->reason, "It has no PASID capability");
+        ck_assert(!d->usable);
+        ck_assert_uint_eq(d->iommu_group, UINT32_MAX);
+        return 4;
+}
+
+static const char *const bad[] = { "wrong type", "wrong form" };
+
+START_TEST(devices)
+{
+        unsigned n = 0;
+
+        start("well");
+        ck_assert_int_eq(pasid_device_for_each(client, see, &n), 4);
+        ck_assert_uint_eq(n, 2);
+        assert_call(fake, 0, "GetManagedObjects()");
+        ck_assert_int_eq(pasid_device_for_each(client, NULL, NULL), -EINVAL);
+        ck_assert_int_eq(pasid_device_for_each(NULL, see, NULL), -EINVAL);
+        end();
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                start(bad[i]);
+                n = 9;
+                ck_assert_int_eq(pasid_device_for_each(client, see, &n), -EBADMSG);
+                ck_assert_uint_eq(n, 9);
+                end();
+        }
+}
+END_TEST
+
+START_TEST(status)
+{
+        struct pasid_status s = PASID_STATUS_INIT, t = { 0 };
+
+        start("well");
+        ck_assert_int_eq(pasid_get_status(client, &s), 0);
+        assert_call(fake, 0, "GetAll(\"org.pasidd1.Manager\")");
+        ck_assert_uint_eq(s.size, sizeof(s));
+        ck_assert_str_eq(s.version, "0.1.0");
+        ck_assert_uint_eq(s.pasids, 12);
+        ck_assert_uint_eq(s.consumers, 3);
+        ck_assert_str_eq(s.boot_id, "0123");
+        ck_assert_str_eq(s.table, "/run/pasidd/pasidd.db");
+        ck_assert_int_eq(pasid_get_status(client, &s), 0);
+        ck_assert_int_eq(pasid_get_status(client, &t), -EINVAL);
+        ck_assert_int_eq(pasid_get_status(client, NULL), -EINVAL);
+        end();
+        start("bare");
+        ck_assert_int_eq(pasid_get_status(client, &s), 0);
+        ck_assert_str_eq(s.version, "");
+        ck_assert_str_eq(s.table, "");
+        end();
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                start(bad[i]);
+                ck_assert_int_eq(pasid_get_status(client, &s), -EBADMSG);
+                end();
+        }
+}
+END_TEST
+
+int main(void) {
+        Suite *suite = suite_create("lib-device");
+        TCase *tc = tcase_create("device");
+
+        tcase_set_timeout(tc, 60);
+        tcase_add_test(tc, devices);
+        tcase_add_test(tc, status);
+        suite_add_tcase(suite, tc);
+        return suite_run(suite);
+}
