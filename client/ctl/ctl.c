@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Common options, help, messages and the connection.
+ */
+#include "ctl.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "args.h"
+#include "text.h"
+
+#define COMMON_HELP                                                                    \
+        "  --address=ADDRESS   where the daemon is: system, bus:ADDRESS, or the D-Bus\n" \
+        "                      address of its socket, like unix:path=PATH\n"            \
+        "  --json=MODE         JSON for programs: short or pretty\n"                    \
+        "  --no-legend         no line with the names of the columns\n"                 \
+        "  --no-pager          no pager, also on a terminal\n"                          \
+        "  -h, --help          this text\n"                                             \
+        "  --version           the version\n"
+
+static void help_verb(const struct verb *verb) {
+        printf("Usage: pasidctl %s [OPTION]...%s%s\n\n%s.\n", verb->name, verb->arguments[0] ? " " : "", verb->arguments,
+               verb->summary);
+        if (verb->options[0] != '\0')
+                printf("\nOptions:\n%s", verb->options);
+        printf("\nCommon options:\n" COMMON_HELP);
+        printf("\n%s", verb->notes);
+}
+
+/* Messages are one line whatever they quote. */
+static void _printf_(2, 0) say(struct ctl *ctl, const char *format, va_list ap) {
+        _cleanup_free_ char *text = NULL, *line = NULL;
+        int n = vasprintf(&text, format, ap);
+
+        pager_close(&ctl->pager);
+        (void) fflush(stdout);
+        if (n < 0) {
+                text = NULL;
+                fputs("pasidctl: out of memory\n", stderr);
+                return;
+        }
+        line = text_escape(text, (size_t) n, ctl->utf8);
+        fprintf(stderr, "pasidctl: %s\n", line ?: "out of memory");
+}
+
+int ctl_usage(struct ctl *ctl, const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        say(ctl, format, ap);
+        va_end(ap);
+        return EXIT_USAGE;
+}
+
+int ctl_fail(struct ctl *ctl, const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        say(ctl, format, ap);
+        va_end(ap);
+        return EXIT_FAILURE;
+}
+
+int ctl_refused(struct ctl *ctl, int r) {
+        const char *sentence = ctl->client ? pasid_strerror_last(ctl->client) : NULL;
+
+        return ctl_fail(ctl, "%s", sentence && sentence[0] != '\0' ? sentence : pasid_strerror(r));
+}
+
+int ctl_write_failed(struct ctl *ctl, int r) {
+        if (r == -EPIPE) {
+                /* Whoever closed the pager has seen enough; a reader of a pipe that left is told in the usual way. */
+                if (ctl->pager.pid > 0)
+                        return EXIT_SUCCESS;
+                (void) signal(SIGPIPE, SIG_DFL);
+                (void) raise(SIGPIPE);
+        }
+        return ctl_fail(ctl, "cannot write the output: %s", strerror(-r));
+}
+
+int ctl_getopt(struct ctl *ctl, int argc, char **argv, const char *short_options, const struct option *options) {
+        int c = getopt_long(argc, argv, short_options, options, NULL);
+
+        for (;; c = getopt_long(argc, argv, short_options, options, NULL)) {
+                switch (c) {
+                case OPT_ADDRESS:
+                        ctl->address = optarg;
+                        break;
+                case OPT_JSON:
+                        if (json_mode_from_string(optarg, &ctl->json) < 0) {
+                                ctl->status = ctl_usage(ctl, "--json takes short or pretty, not '%s'", optarg);
+                                return OPT_JSON;
+                        }
+                        break;
+                case OPT_NO_LEGEND:
+                        ctl->legend = false;
+                        break;
+                case OPT_NO_PAGER:
+                        ctl->use_pager = false;
+                        break;
+                case 'h':
+                case OPT_HELP:
+                        ctl->status = EXIT_SUCCESS;
+                        if (ctl->verb)
+                                help_verb(ctl->verb);
+                        else
+                                ctl_help(ctl);
+                        return OPT_HELP;
+                case OPT_VERSION:
+                        ctl->status = EXIT_SUCCESS;
+                        printf("pasidctl %s\n", PACKAGE_VERSION);
+                        return OPT_VERSION;
+                case '?':
+                        /* getopt_long() said what is wrong. */
+                        ctl->status = EXIT_USAGE;
+                        return '?';
+                default:
+                        return c;
+                }
+        }
+}
+
+bool ctl_arguments(struct ctl *ctl, int argc, char **argv, int min, int max, char ***ret_args, int *ret_n) {
+        static const struct option options[] = { COMMON_OPTIONS };
+        int n;
+
+        if (optind == 0 && ctl_getopt(ctl, argc, argv, "h", options) != -1)
+                return false;
+        n = argc - optind;
+        if (n < min || n > max) {
+                const char *arguments = ctl->verb->arguments[0] ? ctl->verb->arguments : "no arguments";
+
+                ctl->status = n < min ? ctl_usage(ctl, "%s takes %s", ctl->verb->name, arguments)
+                                      : ctl_usage(ctl, "%s takes %s; what is '%s'?", ctl->verb->name, arguments,
+                                                  argv[optind + max]);
+                return false;
+        }
+        *ret_args = argv + optind;
+        *ret_n = n;
+        return true;
+}
+
+int ctl_connect(struct ctl *ctl) {
+        struct pasid_client_options options = PASID_CLIENT_OPTIONS_INIT;
+        const char *address;
+        int r;
+
+        if (ctl->client)
+                return EXIT_SUCCESS;
+        options.address = ctl->address;
+        r = pasid_client_new(&options, &ctl->client);
+        if (r >= 0)
+                return EXIT_SUCCESS;
+        address = ctl->address ?: getenv("PASIDD_ADDRESS") ?: "its usual places";
+        if (r == -ECONNREFUSED)
+                return ctl_fail(ctl, "pasidd is not at %s; is it running (systemctl start pasidd.socket), "
+                                "or at another --address?", address);
+        if (r == -EACCES)
+                return ctl_fail(ctl, "no permission to connect to pasidd at %s; root and members of its group may", address);
+        if (r == -EINVAL)
+                return ctl_usage(ctl, "'%s' is no address; system, bus:ADDRESS and unix:path=PATH are", address);
+        return ctl_fail(ctl, "cannot connect to pasidd at %s: %s", address, pasid_strerror(r));
+}
+
+int ctl_get_consumer(struct ctl *ctl, const char *text, struct pasid_consumer **ret) {
+        struct arg_consumer consumer;
+        int r;
+
+        if (arg_consumer(text, &consumer) < 0)
+                return ctl_usage(ctl, "'%s' names no consumer; NAME is one's own, UID:NAME anybody's", text);
+        r = ctl_connect(ctl);
+        if (r != EXIT_SUCCESS)
+                return r;
+        r = pasid_consumer_get(ctl->client, consumer.uid, consumer.name, ret);
+        return r < 0 ? ctl_refused(ctl, r) : EXIT_SUCCESS;
+}
+
+void ctl_output(struct ctl *ctl) {
+        if (ctl->use_pager && ctl->is_terminal)
+                pager_open(&ctl->pager);
+}
+
+int ctl_print_field(struct ctl *ctl, const char *key, const char *format, ...) {
+        _cleanup_free_ char *text = NULL, *line = NULL;
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        n = vasprintf(&text, format, ap);
+        va_end(ap);
+        if (n < 0) {
+                text = NULL;
+                return -ENOMEM;
+        }
+        line = text_escape(text, (size_t) n, ctl->utf8);
+        if (!line)
+                return -ENOMEM;
+        return printf("%-14s %s\n", key, line) < 0 ? -(errno ?: EIO) : 0;
+}
