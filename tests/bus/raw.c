@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A client without a D-Bus library.
+ */
+#include "raw.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+int raw_connect(const struct fixture *f) {
+        struct sockaddr_un sa = { .sun_family = AF_UNIX };
+        int fd;
+
+        ck_assert_uint_lt(strlen(f->daemon->socket_path), sizeof(sa.sun_path));
+        strcpy(sa.sun_path, f->daemon->socket_path);
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        ck_assert_int_ge(fd, 0);
+        ck_assert_msg(connect(fd, (struct sockaddr *) &sa, sizeof(sa)) == 0, "connect: %s", strerror(errno));
+        return fd;
+}
+
+int raw_connect_authenticated(const struct fixture *f) {
+        static const char words[] = "\0AUTH EXTERNAL\r\nDATA\r\n";
+        int fd = raw_connect(f);
+        char answer[256] = "";
+        size_t n = 0;
+
+        ck_assert(raw_send(fd, words, sizeof(words) - 1));
+        while (!strstr(answer, "\r\nOK ") || answer[n - 1] != '\n') {
+                struct pollfd p = { .fd = fd, .events = POLLIN };
+                ssize_t k;
+
+                ck_assert_int_gt(poll(&p, 1, WAIT_LIMIT_MSEC), 0);
+                k = recv(fd, answer + n, sizeof(answer) - 1 - n, 0);
+                ck_assert_int_gt(k, 0);
+                n += (size_t) k;
+        }
+        ck_assert(raw_send(fd, "BEGIN\r\n", 7));
+        return fd;
+}
+
+bool raw_send(int fd, const void *data, size_t size) {
+        const uint8_t *p = data;
+
+        while (size > 0) {
+                struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+                ssize_t n;
+
+                if (poll(&pfd, 1, 1000) <= 0)
+                        return true;
+                n = send(fd, p, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+                if (n < 0 && errno != EAGAIN)
+                        return false;
+                if (n > 0) {
+                        p += n;
+                        size -= (size_t) n;
+                }
+        }
+        return true;
+}
+
+int raw_await_close(int fd) {
+        uint64_t end = monotonic_msec() + WAIT_LIMIT_MSEC, now;
+        uint8_t buffer[4096];
+
+        while ((now = monotonic_msec()) < end) {
+                struct pollfd p = { .fd = fd, .events = POLLIN };
+                int r = poll(&p, 1, (int) (end - now));
+
+                if (r < 0 && errno != EINTR)
+                        return -errno;
+                if (r > 0) {
+                        ssize_t n = recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT);
+
+                        if (n == 0 || (n < 0 && errno != EAGAIN))
+                                return 0;
+                }
+        }
+        return -ETIMEDOUT;
+}
+
+static size_t put(uint8_t *buffer, size_t at, const void *data, size_t size) {
+        memcpy(buffer + at, data, size);
+        return at + size;
+}
+
+static size_t put_u32(uint8_t *buffer, size_t at, uint32_t n) {
+        return put(buffer, at, &n, sizeof(n));
+}
+
+/* One field of the header: its code, a variant of a string or an object path, padded to 8. */
+static size_t put_field(uint8_t *buffer, size_t at, uint8_t code, char type, const char *value) {
+        const uint8_t start[] = { code, 1, (uint8_t) type, 0 };
+
+        while (at % 8 != 0)
+                buffer[at++] = 0;
+        at = put(buffer, at, start, sizeof(start));
+        at = put_u32(buffer, at, (uint32_t) strlen(value));
+        return put(buffer, at, value, strlen(value) + 1);
+}
+
+/* D-Bus specification, "Message Format". */
+size_t raw_call(uint8_t buffer[static 256], uint32_t serial, const char *path, const char *interface, const char *member) {
+        static const uint16_t one = 1;
+        const uint8_t start[] = { *(const uint8_t *) &one == 1 ? 'l' : 'B', 1, 0, 1 };
+        size_t at = put(buffer, 0, start, sizeof(start));
+
+        ck_assert_uint_lt(strlen(path) + strlen(interface) + strlen(member), 180);
+        at = put_u32(buffer, at, 0);
+        at = put_u32(buffer, at, serial);
+        at = put_u32(buffer, at, 0);
+        at = put_field(buffer, at, 1, 'o', path);
+        at = put_field(buffer, at, 2, 's', interface);
+        at = put_field(buffer, at, 3, 's', member);
+        (void) put_u32(buffer, 12, (uint32_t) at - 16);
+        while (at % 8 != 0)
+                buffer[at++] = 0;
+        return at;
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A full disk refuses and changes nothing, and what was refused goes through
+ * once there is room. Needs root and mount namespaces.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "client.h"
+
+#define SMALL "size=2m"
+#define LARGE "size=256m"
+
+static bool can_mount(void) {
+        return geteuid() == 0 && unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+}
+
+/* The daemon is started in our namespace, and sees what we see. */
+static struct fixture *begin(const char *directory, char path[static 512]) {
+        struct fixture *f = fixture_new("[Daemon]\nReuseDelaySec=3600\n");
+
+        (void) snprintf(path, 512, "%s/%s", f->dir, directory);
+        ck_assert_msg(mount("tmpfs", path, "tmpfs", 0, SMALL ",mode=755") == 0, "mount: %s", strerror(errno));
+        fixture_start(f);
+        return f;
+}
+
+static void end(struct fixture *f, const char *path) {
+        fixture_stop(f);
+        ck_assert_msg(umount2(path, MNT_DETACH) == 0, "umount: %s", strerror(errno));
+        fixture_free(f);
+}
+
+static void fill(const char *path) {
+        static const uint8_t block[4096];
+        char file[600];
+        int fd;
+
+        (void) snprintf(file, sizeof(file), "%s/filler", path);
+        fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        ck_assert_int_ge(fd, 0);
+        while (write(fd, block, sizeof(block)) > 0)
+                ;
+        ck_assert_int_eq(errno, ENOSPC);
+        (void) close_fd(fd);
+}
+
+static void make_room(const char *path) {
+        ck_assert_msg(mount(NULL, path, NULL, MS_REMOUNT, LARGE ",mode=755") == 0, "remount: %s", strerror(errno));
+}
+
+static int alloc_many_private(struct client *c, sd_bus_error *error, const char *path, uint32_t count) {
+        static const uint8_t data[PRIVATE_MAX] = { 1 };
+        uint32_t numbers[] = { count, 0, 0 };
+
+        return client_call_private(c, error, path, "AllocMany", numbers, 3, data, sizeof(data));
+}
+
+static void assert_storage_full(int r, const sd_bus_error *error) {
+        ck_assert_int_lt(r, 0);
+        ck_assert_msg(sd_bus_error_has_name(error, E("StorageFull")), "%s: %s", error->name, error->message);
+        ck_assert_uint_gt(strlen(error->message), 0);
+}
+
+static uint64_t get_allocated(struct client *c, const char *path) {
+        struct listed rows[64];
+        size_t n = list_page(c, path, 0, ELEMENTSOF(rows), rows, ELEMENTSOF(rows), NULL);
+        uint64_t allocated = property_number(c, path, PASIDD_IFACE_CONSUMER, "Allocated");
+
+        if (n < ELEMENTSOF(rows))
+                ck_assert_uint_eq(n, allocated);
+        return allocated;
+}
+
+static const struct {
+        const char *directory, *hold;
+} tables[] = { { "run", "boot" }, { "lib", "persistent" } };
+
+START_TEST(in_the_middle_of_alloc_many) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        struct fixture *f;
+        struct client c;
+        char dir[512];
+        size_t size;
+
+        if (!can_mount())
+                SKIP("needs root and mount namespaces");
+        f = begin(tables[_i].directory, dir);
+        c = client_direct(f);
+        _cleanup_free_ char *path = init_ok(&c, "vm", 1, "hold", "s", tables[_i].hold);
+        uint32_t kept = alloc_private_ok(&c, path, "kept", 4);
+
+        assert_storage_full(alloc_many_private(&c, &error, path, 2000), &error);
+        ck_assert_uint_eq(get_allocated(&c, path), 1);
+        ck_assert_uint_eq(property_number(&c, PASIDD_PATH, PASIDD_IFACE_MANAGER, "Pasids"), 1);
+        _cleanup_free_ void *data = find_ok(&c, path, kept, &size);
+        ck_assert_mem_eq(data, "kept", 4);
+
+        make_room(dir);
+        ck_assert_int_ge(alloc_many_private(&c, NULL, path, 2000), 0);
+        ck_assert_uint_eq(get_allocated(&c, path), 2001);
+        client_close(&c);
+        fixture_kill(f);
+        fixture_start(f);
+        c = client_direct(f);
+        ck_assert_uint_eq(get_allocated(&c, path), 2001);
+        client_close(&c);
+        end(f, dir);
+}
+END_TEST
+
+static int call_alloc(struct client *c, sd_bus_error *error, const char *path) {
+        return alloc_many_private(c, error, path, 20);
+}
+
+static int call_set_private(struct client *c, sd_bus_error *error, const char *path) {
+        static const uint8_t data[PRIVATE_MAX] = { 2 };
+        struct listed row;
+
+        ck_assert_uint_eq(list_page(c, path, 0, 1, &row, 1, NULL), 1);
+        return client_call_private(c, error, path, "SetPrivate", &row.pasid, 1, data, sizeof(data));
+}
+
+/* Whatever it is, it is done or it is not: nothing in between, and no other error. */
+START_TEST(nothing_left_at_all) {
+        int (*const calls[])(struct client *c, sd_bus_error *error, const char *path) = { call_alloc, call_set_private };
+        struct fixture *f;
+        struct client c;
+        char dir[512];
+        bool refused = false;
+        uint64_t n = 1;
+
+        if (!can_mount())
+                SKIP("needs root and mount namespaces");
+        f = begin(tables[_i].directory, dir);
+        c = client_direct(f);
+        _cleanup_free_ char *path = init_ok(&c, "vm", 1, "hold", "s", tables[_i].hold);
+        (void) alloc_ok(&c, path, 0, 0);
+        fill(dir);
+        for (int i = 0; i < 40; i++) {
+                _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+                int r = calls[i % 2](&c, &error, path);
+
+                if (r < 0) {
+                        assert_storage_full(r, &error);
+                        refused = true;
+                } else if (i % 2 == 0)
+                        n += 20;
+                ck_assert_uint_eq(get_allocated(&c, path), n);
+        }
+        ck_assert(refused);
+
+        make_room(dir);
+        ck_assert_int_ge(alloc_many_private(&c, NULL, path, 20), 0);
+        ck_assert_uint_eq(get_allocated(&c, path), n + 20);
+        exit_ok(&c, path);
+        client_close(&c);
+        end(f, dir);
+}
+END_TEST
+
+/* Others of the same moment: who fits is served, who does not is refused, each by itself or all alike. */
+static int on_outcome(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        unsigned *outcomes = userdata;
+        const sd_bus_error *e = sd_bus_message_get_error(m);
+
+        ck_assert_msg(!e || sd_bus_error_has_name(e, E("StorageFull")), "%s: %s", e ? e->name : "", e ? e->message : "");
+        outcomes[e ? 1 : 0]++;
+        return 1;
+}
+
+START_TEST(shared_commits) {
+        enum { CALLS = 300 };
+        unsigned outcomes[2] = {};
+        struct fixture *f;
+        struct client c;
+        char dir[512];
+
+        if (!can_mount())
+                SKIP("needs root and mount namespaces");
+        f = begin(tables[_i].directory, dir);
+        c = client_direct(f);
+        _cleanup_free_ char *path = init_ok(&c, "vm", 1, "hold", "s", tables[_i].hold);
+        static const uint8_t data[PRIVATE_MAX] = { 3 };
+
+        for (unsigned i = 0; i < CALLS; i++) {
+                _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+
+                ck_assert_int_ge(sd_bus_message_new_method_call(c.bus, &m, NULL, path, PASIDD_IFACE_CONSUMER, "AllocMany"), 0);
+                ck_assert_int_ge(sd_bus_message_append(m, "uuu", 5U, 0U, 0U), 0);
+                ck_assert_int_ge(sd_bus_message_append_array(m, 'y', data, sizeof(data)), 0);
+                ck_assert_int_ge(sd_bus_message_append(m, "a{sv}", 0), 0);
+                ck_assert_int_ge(sd_bus_call_async(c.bus, NULL, m, on_outcome, outcomes, 0), 0);
+        }
+        while (outcomes[0] + outcomes[1] < CALLS) {
+                int r = sd_bus_process(c.bus, NULL);
+
+                ck_assert_int_ge(r, 0);
+                if (r == 0)
+                        ck_assert_int_gt(sd_bus_wait(c.bus, WAIT_LIMIT_MSEC * 1000ULL), 0);
+        }
+        ck_assert_uint_gt(outcomes[1], 0);
+        ck_assert_uint_eq(get_allocated(&c, path), outcomes[0] * 5);
+        client_close(&c);
+        fixture_kill(f);
+        make_room(dir);
+        fixture_start(f);
+        c = client_direct(f);
+        ck_assert_uint_eq(get_allocated(&c, path), outcomes[0] * 5);
+        client_close(&c);
+        end(f, dir);
+}
+END_TEST
+
+/* No room for so much as a table. */
+START_TEST(start) {
+        struct fixture *f;
+        char dir[512];
+
+        if (!can_mount())
+                SKIP("needs root and mount namespaces");
+        f = fixture_new(NULL);
+        (void) snprintf(dir, sizeof(dir), "%s/%s", f->dir, tables[_i].directory);
+        ck_assert_int_eq(mount("tmpfs", dir, "tmpfs", 0, SMALL ",mode=755"), 0);
+        fill(dir);
+        fixture_start_refused(f, dir);
+        make_room(dir);
+        fixture_start(f);
+        end(f, dir);
+}
+END_TEST
+
+int main(void) {
+        Suite *suite = suite_create("bus-full");
+        TCase *tcase = fixture_add_case(suite, "full");
+
+        tcase_add_loop_test(tcase, in_the_middle_of_alloc_many, 0, 2);
+        tcase_add_loop_test(tcase, nothing_left_at_all, 0, 2);
+        tcase_add_loop_test(tcase, shared_commits, 0, 2);
+        tcase_add_loop_test(tcase, start, 0, 2);
+        return fixture_main(suite);
+}
