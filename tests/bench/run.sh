@@ -1,0 +1,15 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Runs every benchmark and prints one table after the other: `make bench`.
+set -eu
+srcdir=${top_srcdir:?run it by make bench}
+builddir=${top_builddir:?run it by make bench}
+cd "$builddir"
+
+export PASIDD="$builddir/pasidd"
+export BENCH_BUS_CONFIG="$srcdir/tests/bench/bus.conf"
+for bench in bench-core bench-store bench-bare bench-bus bench-others; do
+        echo "== $bench"
+        "tests/bench/$bench"
+        echo
+done
