@@ -1,0 +1,61 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The units, group and directories as systemd itself reads them.
+set -eu
+: "${top_srcdir:=$(cd "$(dirname "$0")/.." && pwd)}"
+: "${top_builddir:=.}"
+# shellcheck source=tests/tap.sh
+. "$top_srcdir/tests/tap.sh"
+export LC_ALL=C
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+units=$scratch/units
+mkdir -p "$units"
+
+# UNIT: what systemd has against it
+complaints() {
+        SYSTEMD_UNIT_PATH=$units: systemd-analyze verify --man=no --recursive-errors=no "$units/$1" 2>&1 || true
+}
+
+# The command is not installed while we test; what is installed is in the unit as made.
+fill() {
+        sed "s|^ExecStart=.*|ExecStart=$(command -v true)|" "$top_builddir/systemd/pasidd.service" >"$units/pasidd.service"
+        cp "$top_srcdir/systemd/pasidd.socket" "$units/"
+}
+
+tap_none "no variable is left in pasidd.service" "$(grep -n '@[a-zA-Z_]*@' "$top_builddir/systemd/pasidd.service" || true)"
+if command -v systemd-analyze >/dev/null; then
+        fill
+        echo 'NoSuchSetting=yes' >>"$units/pasidd.socket"
+        if [ -n "$(complaints pasidd.socket)" ]; then
+                tap_ok "a planted mistake is found"
+                fill
+                tap_none "pasidd.service is sound" "$(complaints pasidd.service)"
+                tap_none "pasidd.socket is sound" "$(complaints pasidd.socket)"
+        else
+                tap_skip "units are sound" "systemd-analyze verify does not work here"
+        fi
+else
+        tap_skip "units are sound" "no systemd-analyze"
+fi
+
+if systemd-sysusers --dry-run --root="$scratch" "$top_srcdir/systemd/sysusers.d/pasidd.conf" >"$scratch/sysusers" 2>&1; then
+        if grep -q "group 'pasid'" "$scratch/sysusers"; then
+                tap_ok "sysusers makes the group"
+        else
+                tap_not_ok "sysusers makes the group" "$(cat "$scratch/sysusers")"
+        fi
+else
+        tap_skip "sysusers makes the group" "systemd-sysusers can't be tried here"
+fi
+
+# The daemon, the unit and the manual page must mean the same socket.
+socket=$(sed -n 's/^ListenStream=//p' "$top_srcdir/systemd/pasidd.socket")
+dir=$(sed -n 's/^#define PASIDD_RUNTIME_DIR "\(.*\)"/\1/p' "$top_srcdir/include/internal/contract.h")
+name=$(sed -n 's/^#define PASIDD_SOCKET_NAME "\(.*\)"/\1/p' "$top_srcdir/include/internal/contract.h")
+tap_equal "pasidd.socket listens where clients look" "$dir/$name" "$socket"
+bus_name=$(sed -n 's/^#define PASIDD_BUS_NAME "\(.*\)"/\1/p' "$top_srcdir/include/internal/contract.h")
+tap_equal "the bus starts pasidd.service for its name" "$bus_name pasidd.service" \
+        "$(sed -n -e 's/^Name=//p' -e 's/^SystemdService=//p' "$top_srcdir/dbus/org.pasidd1.service" | paste -sd' ')"
+tap_done
