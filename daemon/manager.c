@@ -60,10 +60,12 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si,
         else {
                 if (strcmp(settings.group, m->settings.group) != 0)
                         log_warning("Group= is read at start only; '%s' stays in force until a restart", m->settings.group);
+                if (settings.reconnect_usec != m->settings.reconnect_usec)
+                        log_warning("ReconnectSec= is used at start only; it holds from the next one on");
                 memcpy(settings.group, m->settings.group, sizeof(settings.group));
                 m->settings = settings;
                 settings_get_limits(&m->settings, &limits);
-                core_set_limits(service_core(m->service), &limits);
+                (void) service_set_limits(m->service, &limits);
                 bus_limits_from_settings(&m->settings, &bus_limits);
                 bus_set_limits(m->bus, &bus_limits);
                 log_info("Settings reloaded from %s", m->options.config);

@@ -143,7 +143,8 @@ static int on_value(void *userdata, const char *section, const char *name, const
                               value_help[keys[i].type]);
                 return 0;
         }
-        (void) refuse(reading->refusal, EINVAL, "there is no setting %.64s= in section [%.64s]", name, section);
+        (void) refuse(reading->refusal, EINVAL, "there is no setting %.64s= in section [%.64s]; pasidd.conf(5) lists those "
+                                                "of [Daemon] and [Limits]", name, section);
         return 0;
 }
 

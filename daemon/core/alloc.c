@@ -128,6 +128,11 @@ static int repeat(const struct consumer *c, const struct token *token, const str
                               "got before; repeat that request as it was, or use a new token.",
                               q->count, token->text, token->n_live);
         token_copy(c, token, pasids);
+        for (uint32_t i = 0; (q->min || q->max) && i < q->count; i++)
+                if (pasids[i] < q->min || pasids[i] > q->max)
+                        return refuse(refusal, EINVAL, "PASIDs in %u..%u were asked for with the token \"%s\", which %u has "
+                                      "that was got before; repeat that request as it was, or use a new token.",
+                                      q->min, q->max, token->text, pasids[i]);
         return 0;
 }
 
@@ -153,16 +158,16 @@ static int alloc(struct core *core, struct consumer *c, const struct alloc_reque
         r = check_room(q, lo, hi, refusal);
         if (r < 0)
                 return r;
-        r = cooling_expire(core, &q->now, EXPIRE_BATCH);
+        r = cooling_expire(core, &q->now, c, EXPIRE_BATCH);
         if (r < 0)
                 return refuse_memory(refusal);
         r = check_limits(core, c, q->count, refusal);
-        if (r < 0 && cooling_expire(core, &q->now, SIZE_MAX) > 0)
+        if (r < 0 && cooling_expire(core, &q->now, c, SIZE_MAX) > 0)
                 r = check_limits(core, c, q->count, refusal);
         if (r < 0)
                 return r;
         if (!search(c, q, lo, hi, pasids)) {
-                r = cooling_expire(core, &q->now, SIZE_MAX);
+                r = cooling_expire(core, &q->now, c, SIZE_MAX);
                 if (r < 0)
                         return refuse_memory(refusal);
                 if (r == 0 || !search(c, q, lo, hi, pasids))

@@ -63,7 +63,7 @@ void cooling_sort(struct core *core) {
         }
 }
 
-int cooling_expire(struct core *core, const struct moment *now, size_t max) {
+int cooling_expire(struct core *core, const struct moment *now, const struct consumer *asker, size_t max) {
         struct row *row;
         int r, n = 0;
 
@@ -71,6 +71,8 @@ int cooling_expire(struct core *core, const struct moment *now, size_t max) {
                 struct consumer *c = row->consumer;
 
                 if (cooling_deadline(core, row) > now->boottime_usec)
+                        break;
+                if (asker && (asker->hold == HOLD_PERSISTENT) != (c->hold == HOLD_PERSISTENT))
                         break;
                 r = journal_reserve(core, 2);
                 if (r < 0)
@@ -85,7 +87,7 @@ int cooling_expire(struct core *core, const struct moment *now, size_t max) {
 }
 
 int core_expire(struct core *core, const struct moment *now, size_t max) {
-        return cooling_expire(core, now, max);
+        return cooling_expire(core, now, NULL, max);
 }
 
 uint64_t core_next_expiry(const struct core *core) {

@@ -170,7 +170,8 @@ uint64_t cooling_deadline(const struct core *core, const struct row *row);
 void cooling_insert(struct core *core, struct row *row);
 void cooling_sort(struct core *core);
 /* At most max of the rows that are due; how many, or -ENOMEM. */
-int cooling_expire(struct core *core, const struct moment *now, size_t max);
+/* For an asker only up to a row of the other table: a request's changes are written to one. */
+int cooling_expire(struct core *core, const struct moment *now, const struct consumer *asker, size_t max);
 
 /* free.c: frees a live row, at once or by cooling; on -ENOMEM it is as it was */
 int row_free(struct core *core, struct row *row, const struct moment *now);

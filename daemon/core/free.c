@@ -7,16 +7,16 @@
 
 #include "core/core-internal.h"
 
-/* Proof that no device uses it: pasidd itself detached it, or it was never attached. */
+/* Proof that no device uses it: pasidd itself detached it, or never attached it where nobody else could. */
 static bool returns_at_once(const struct core *core, const struct row *row) {
-        return core->limits.reuse_delay_usec == 0 || row->state == ROW_RESERVED ||
-                (row->state == ROW_ALLOCATED && row->consumer->mode == MODE_MEDIATED);
+        return core->limits.reuse_delay_usec == 0 ||
+                (row->consumer->mode == MODE_MEDIATED && (row->state == ROW_ALLOCATED || row->state == ROW_RESERVED));
 }
 
 int row_free(struct core *core, struct row *row, const struct moment *now) {
         struct journal_entry entry = {
                 .kind = CHANGE_ROW_STATE, .old_state = row->state, .row = row,
-                .old_since_usec = row->since_usec, .old_token = row->token,
+                .old_since_usec = row->since_usec, .old_token = row->token, .old_private_bytes = row->private_bytes,
         };
         int r;
 
@@ -33,6 +33,7 @@ int row_free(struct core *core, struct row *row, const struct moment *now) {
         if (row->token)
                 token_leave(row->consumer, row->token);
         row_change_state(core, row, ROW_COOLING);
+        row->private_bytes = 0; /* the table forgets the bytes with it */
         row->since_usec = now->realtime_usec;
         row->freed_usec = now->boottime_usec;
         cooling_insert(core, row);

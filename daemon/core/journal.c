@@ -63,6 +63,7 @@ static void undo_row_state(struct core *core, const struct journal_entry *e) {
         if (row->state == ROW_COOLING) {
                 TAILQ_REMOVE(&core->cooling, row, cooling);
                 row->freed_usec = 0;
+                row->private_bytes = e->old_private_bytes;
                 row->token = e->old_token;
                 if (row->token)
                         token_rejoin(row->consumer, row->token);

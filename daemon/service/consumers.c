@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Consumers come and go: Init, Exit, and the end or return of their holders.
+ * Consumers come and go: Init and Exit.
  */
 #include "service/service-internal.h"
 
@@ -132,45 +132,4 @@ int service_exit_consumer(struct service *s, struct consumer *c, const char *rea
         if (r < 0)
                 return refuse(refusal, -r, "Could not end consumer '%s': %s", c->name, strerror(-r));
         return service_persist(s, store, mark, NULL, reason, refusal);
-}
-
-static bool is_held_by(const struct consumer *c, const char *holder) {
-        return !c->ended && c->hold == HOLD_CONNECTION && strcmp(c->holder, holder) == 0;
-}
-
-int service_holder_gone(struct service *s, const char *holder, const char *reason) {
-        struct consumer *c, *next;
-        int n = 0, failed = 0, r;
-
-        /* an end may commit the batch before it, but frees only what had ended earlier */
-        for (c = core_consumer_next(s->core, NULL); c; c = next) {
-                next = core_consumer_next(s->core, c);
-                if (!is_held_by(c, holder))
-                        continue;
-                r = service_exit_consumer(s, c, reason, NULL);
-                if (r < 0)
-                        failed = r;
-                else
-                        n++;
-        }
-        return failed < 0 ? failed : n;
-}
-
-int service_holder_rename(struct service *s, const char *from, const char *to) {
-        int n = 0, r;
-
-        service_prepare(s, s->runtime_store);
-        for (struct consumer *c = core_consumer_next(s->core, NULL); c; c = core_consumer_next(s->core, c)) {
-                size_t mark = core_mark(s->core);
-
-                if (!is_held_by(c, from))
-                        continue;
-                r = core_consumer_set_holder(s->core, c, to);
-                if (r >= 0)
-                        r = service_persist(s, s->runtime_store, mark, NULL, "held", NULL);
-                if (r < 0)
-                        return r;
-                n++;
-        }
-        return n;
 }

@@ -54,6 +54,18 @@ static int arm(struct service *s, uint64_t usec) {
         return r < 0 ? r : sd_event_source_set_enabled(s->cooling_source, SD_EVENT_ONESHOT);
 }
 
+/* After the table refused: what is due stays so, and to ask again at once would be to spin. */
+void service_retry_cooling(struct service *s) {
+        uint64_t next = core_next_expiry(s->core), later;
+        struct moment now;
+
+        if (!s->cooling_source || next == UINT64_MAX)
+                return;
+        service_get_moment(s, &now);
+        later = now.boottime_usec + RETRY_USEC;
+        (void) arm(s, next > later ? next : later);
+}
+
 int service_arm_cooling(struct service *s) {
         return s->cooling_source ? arm(s, core_next_expiry(s->core)) : 0;
 }

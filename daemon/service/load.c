@@ -101,11 +101,15 @@ static int load_row(const struct store_row *row, void *userdata) {
                              row->private_bytes, row->token, load->refusal);
 }
 
-/* What memory knows better than the table by now is written back: a second restart must not undo it. */
+/*
+ * What memory knows better than the table by now is written back, and with it
+ * that the table is of this boot: a second start must not undo it, nor one
+ * after a start that failed half-way take it for done.
+ */
 static int write_back(struct service *s, const struct load *load, struct store *store, struct refusal *refusal) {
         int r;
 
-        if (load->n_changed == 0)
+        if (load->n_changed == 0 && !load->other_boot)
                 return 0;
         r = store->ops->begin(store, refusal);
         if (r < 0)
@@ -119,7 +123,9 @@ static int write_back(struct service *s, const struct load *load, struct store *
                         return r;
                 }
         }
-        r = store->ops->commit(store, refusal);
+        r = load->other_boot ? store->ops->enter_boot(store, refusal) : 0;
+        if (r >= 0)
+                r = store->ops->commit(store, refusal);
         if (r < 0)
                 store->ops->rollback(store);
         return r;

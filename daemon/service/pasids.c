@@ -28,25 +28,45 @@ static int refuse_no_row(const struct consumer *c, uint32_t pasid, struct refusa
                       pasid, c->name);
 }
 
+static int check_devices(const struct consumer *c, struct refusal *refusal) {
+        for (size_t i = 0; i < c->n_devices; i++)
+                if (c->devices[i].gone)
+                        return refuse(refusal, ENXIO, "Device %s of consumer '%s' is gone; end the consumer, "
+                                                      "and make another with a device that is there",
+                                      c->devices[i].address, c->name);
+        return 0;
+}
+
+/* Refusals that the end of somebody's cooling could mend. */
+static bool is_shortage(int r) {
+        return r == -ENOSPC || r == -EAGAIN || r == -EADDRINUSE || r == -EDQUOT;
+}
+
 int service_alloc(struct service *s, struct consumer *c, struct alloc_request *request, const void *private_data,
                   uint32_t *pasids, struct refusal *refusal) {
         struct store *store = service_store_of(s, c);
-        bool repeated = false;
         size_t mark;
         int r;
 
         r = check_private(request->private_bytes, refusal);
+        if (r >= 0)
+                r = check_devices(c, refusal);
         if (r < 0)
                 return r;
         service_prepare(s, store);
         service_get_moment(s, &request->now);
-        r = service_expire(s, &request->now, EXPIRE_BEFORE_ALLOC);
-        if (r < 0)
-                return refuse(refusal, -r, "Numbers whose delay is over could not be returned to the pool: %s", strerror(-r));
+        /* a table that can't be written keeps its numbers cooling; the timer tries again */
+        (void) service_expire(s, &request->now, EXPIRE_BEFORE_ALLOC);
 
         service_prepare(s, store);
         mark = core_mark(s->core);
-        r = core_alloc(s->core, c, request, pasids, &repeated, refusal);
+        r = core_alloc(s->core, c, request, pasids, NULL, refusal);
+        if (is_shortage(r) && core_next_expiry(s->core) <= request->now.boottime_usec) {
+                (void) service_expire(s, &request->now, SIZE_MAX);
+                service_prepare(s, store);
+                mark = core_mark(s->core);
+                r = core_alloc(s->core, c, request, pasids, NULL, refusal);
+        }
         if (r < 0)
                 return r;
         return service_persist(s, store, mark, private_data, "allocated", refusal);

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <sys/queue.h>
+
 #include "service/service.h"
 
 struct pending {
@@ -17,6 +19,8 @@ struct reason_note {
         size_t mark;
         const char *reason; /* a literal */
 };
+
+TAILQ_HEAD(gone_list, gone);
 
 struct service {
         sd_event *event;
@@ -36,6 +40,9 @@ struct service {
         size_t n_pending, n_pending_allocated;
         struct reason_note *reasons;
         size_t n_reasons, n_reasons_allocated;
+
+        struct gone_list gone;
+        sd_event_source *gone_source;
 
         struct service_listener listener;
         bool want_news;
@@ -60,7 +67,12 @@ void service_transaction_done(struct service *s);
 /* cooling.c */
 int service_expire(struct service *s, const struct moment *now, size_t max);
 int service_arm_cooling(struct service *s);
+void service_retry_cooling(struct service *s);
 int service_cooling_init(struct service *s);
+
+/* holders.c */
+int service_holders_init(struct service *s);
+void service_holders_done(struct service *s);
 
 /* checkpoint.c */
 int service_checkpoint_init(struct service *s);

@@ -32,6 +32,11 @@ struct core *service_core(struct service *s) {
         return s->core;
 }
 
+int service_set_limits(struct service *s, const struct core_limits *limits) {
+        core_set_limits(s->core, limits);
+        return service_arm_cooling(s);
+}
+
 const struct device_list *service_devices(struct service *s) {
         return &s->devices;
 }
@@ -91,6 +96,8 @@ static int service_setup(struct service *s, const struct service_params *params,
         r = service_cooling_init(s);
         if (r >= 0)
                 r = service_checkpoint_init(s);
+        if (r >= 0)
+                r = service_holders_init(s);
         return r < 0 ? refuse(refusal, -r, "Could not set up the timers: %s", strerror(-r)) : 0;
 }
 
@@ -105,6 +112,7 @@ int service_new(const struct service_params *params, struct service **ret, struc
                 params->persistent_store->ops->free(params->persistent_store);
                 return refuse(refusal, ENOMEM, "Out of memory");
         }
+        TAILQ_INIT(&s->gone);
         s->event = sd_event_ref(params->event);
         s->kernel = params->kernel;
         s->runtime_store = params->runtime_store;
@@ -126,6 +134,7 @@ struct service *service_free(struct service *s) {
                 return NULL;
         if (s->core)
                 service_transaction_done(s);
+        service_holders_done(s);
         sd_event_source_disable_unref(s->commit_source);
         sd_event_source_disable_unref(s->cooling_source);
         sd_event_source_disable_unref(s->checkpoint_source);

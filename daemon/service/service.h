@@ -53,6 +53,8 @@ void service_set_listener(struct service *s, const struct service_listener *list
 /* PASID news are made only while somebody wants them: they cost a signal each. */
 void service_want_pasid_news(struct service *s, bool wanted);
 
+/* Lowering a limit revokes nothing; another delay holds for what cools already. */
+int service_set_limits(struct service *s, const struct core_limits *limits);
 struct core *service_core(struct service *s);
 const struct device_list *service_devices(struct service *s);
 /* Looks at the machine's devices again. */
@@ -82,7 +84,11 @@ int service_set_private(struct service *s, struct consumer *c, uint32_t pasid, c
 /* *ret is the caller's to free(), NULL if there is none. NoSuchPasid unless the number is live. */
 int service_get_private(struct service *s, struct consumer *c, uint32_t pasid, void **ret, size_t *ret_size, struct refusal *refusal);
 
-/* All consumers of a connection holder end; the reason goes to log and signals. Returns how many, or < 0. */
+/*
+ * All consumers of a connection holder end; the reason, a literal, goes to the
+ * signals. Returns how many, or < 0; whatever the table refuses, now or at the
+ * commit, is tried again until it is done.
+ */
 int service_holder_gone(struct service *s, const char *holder, const char *reason);
 /* Renames a holder: a client that came back after our restart. Returns how many consumers it holds. */
 int service_holder_rename(struct service *s, const char *from, const char *to);

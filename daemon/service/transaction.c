@@ -108,6 +108,7 @@ static void abandon(struct service *s, int r, const struct refusal *refusal) {
         core_rollback(s->core, 0);
         s->n_reasons = 0;
         answer_pending(s, r, refusal);
+        service_retry_cooling(s);
 }
 
 int service_flush(struct service *s) {

@@ -11,7 +11,6 @@
 #include "store/schema.h"
 #include "store/sqlite-store.h"
 
-#define BOOT_ID_LEN 32
 #define BUSY_TIMEOUT_MSEC 2000
 
 #define STRING_(x) #x
@@ -192,7 +191,8 @@ static int adopt_table(struct sqlite_store *s, const struct store_params *params
         other_boot = *boot_id != '\0' && strcmp(boot_id, params->boot_id) != 0;
         if (other_boot)
                 r = sqlite3_exec(s->db, params->durable ? drop_cooling_sql : drop_all_sql, NULL, NULL, NULL);
-        if (r == SQLITE_OK && strcmp(boot_id, params->boot_id) != 0)
+        /* A durable table is of the old boot until all that follows from the new one is in it: see enter_boot. */
+        if (r == SQLITE_OK && strcmp(boot_id, params->boot_id) != 0 && !(other_boot && params->durable))
                 r = write_boot_id(s, params->boot_id);
         if (r == SQLITE_OK)
                 r = sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
@@ -200,6 +200,17 @@ static int adopt_table(struct sqlite_store *s, const struct store_params *params
                 return refuse_opening(refusal, s->db, r, s->path, "entering this boot");
         *ret_other_boot = other_boot;
         return 0;
+}
+
+int store_enter_boot(struct store *store, struct refusal *refusal) {
+        struct sqlite_store *s = sqlite_store(store);
+        int r;
+
+        r = store_need_transaction(s, "entering this boot", refusal);
+        if (r < 0)
+                return r;
+        r = write_boot_id(s, s->boot_id);
+        return r == SQLITE_OK ? 0 : refuse_work(s, r, "entering this boot", refusal);
 }
 
 static int start_work(struct sqlite_store *s, struct refusal *refusal) {
@@ -238,6 +249,7 @@ int store_open(const struct store_params *params, struct store **ret, bool *ret_
                 return refuse_errno(refusal, ENOMEM, params->directory, "opening the table");
         s->store.ops = &sqlite_store_ops;
         s->lock_fd = -EBADF;
+        memcpy(s->boot_id, params->boot_id, BOOT_ID_LEN);
 
         r = directory_resolve(params->directory, &directory, refusal);
         if (r < 0)

@@ -56,8 +56,11 @@ enum savepoint {
 
 struct store_vfs;
 
+#define BOOT_ID_LEN 32
+
 struct sqlite_store {
         struct store store;
+        char boot_id[BOOT_ID_LEN + 1]; /* of this boot */
         char *path; /* of the table's file */
         int lock_fd;
         struct store_vfs *vfs;
@@ -157,6 +160,7 @@ int store_row_set_private(struct store *s, const struct row *row, const void *da
 int store_row_remove(struct store *s, const struct row *row, struct refusal *refusal);
 int store_row_get_private(struct store *s, const struct row *row, void **ret, struct refusal *refusal);
 int store_load(struct store *s, const struct store_loader *loader, struct refusal *refusal);
+int store_enter_boot(struct store *s, struct refusal *refusal);
 int store_remap_spaces(struct store *s, const struct space_map *maps, size_t n, struct refusal *refusal);
 
 /* store.c */

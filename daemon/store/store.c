@@ -186,6 +186,7 @@ const struct store_ops sqlite_store_ops = {
         .row_set_private = store_row_set_private,
         .row_remove = store_row_remove,
         .row_get_private = store_row_get_private,
+        .enter_boot = store_enter_boot,
         .remap_spaces = store_remap_spaces,
         .load = store_load,
         .checkpoint = store_checkpoint,

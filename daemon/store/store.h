@@ -72,6 +72,11 @@ struct store_ops {
         int (*remap_spaces)(struct store *s, const struct space_map *maps, size_t n, struct refusal *refusal);
         /* Consumers by ascending id, then rows by space. -EBADMSG for a table that contradicts itself, and -ENOMEM. */
         int (*load)(struct store *s, const struct store_loader *loader, struct refusal *refusal);
+        /*
+         * A durable table of another boot is of this one from the commit on. Last of
+         * what a start does with it: until then each start begins anew.
+         */
+        int (*enter_boot)(struct store *s, struct refusal *refusal);
         /* To be called when idle: empties the write-ahead log, which else waits until it has some 2000 pages. */
         int (*checkpoint)(struct store *s, struct refusal *refusal);
         struct store *(*free)(struct store *s);
@@ -92,6 +97,7 @@ struct store_params {
  * integrity, migrates older schemas. -EIO/-EFBIG as above; -EBUSY: another
  * pasidd has it (its pid in the text); -EBADMSG: corrupt, or no pasidd table;
  * -EPROTONOSUPPORT: a newer schema than this build knows; -EACCES, -EROFS.
- * Whether the table comes from an earlier boot is told by *ret_other_boot.
+ * Whether the table comes from an earlier boot is told by *ret_other_boot; a
+ * durable one stays of that boot until enter_boot.
  */
 int store_open(const struct store_params *params, struct store **ret, bool *ret_other_boot, struct refusal *refusal);

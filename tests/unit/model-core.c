@@ -88,13 +88,14 @@ static void free_row(struct model *m, int slot, uint32_t index) {
         struct model_cell *cell = &m->cells[slot][index];
         struct model_consumer *c = &m->consumers[slot];
 
-        if (m->limits.reuse_delay_usec == 0 || cell->state == ROW_RESERVED ||
-            (cell->state == ROW_ALLOCATED && c->mode == MODE_MEDIATED)) {
+        if (m->limits.reuse_delay_usec == 0 ||
+            (c->mode == MODE_MEDIATED && (cell->state == ROW_ALLOCATED || cell->state == ROW_RESERVED))) {
                 remove_row(m, slot, index);
                 return;
         }
         cell->state = ROW_COOLING;
         cell->token = 0;
+        cell->private_bytes = 0;
         cell->since = cell->freed = m->now;
         c->n_live--;
         c->n_cooling++;
@@ -265,6 +266,7 @@ static int alloc(struct model *m, int slot, const struct alloc_request *q, unsig
 
 int model_alloc(struct model *m, int slot, const struct alloc_request *q, unsigned token, uint32_t *pasids, bool *ret_repeated) {
         static struct model before;
+        bool is_outside = false;
         uint32_t n = 0;
         int r;
 
@@ -272,11 +274,13 @@ int model_alloc(struct model *m, int slot, const struct alloc_request *q, unsign
                 if (m->cells[slot][i].used && m->cells[slot][i].token == token) {
                         if (n < q->count)
                                 pasids[n] = model_number(i);
+                        if ((q->min || q->max) && (model_number(i) < q->min || model_number(i) > q->max))
+                                is_outside = true;
                         n++;
                 }
         *ret_repeated = n > 0;
         if (n > 0)
-                return n == q->count ? 0 : -EINVAL;
+                return n == q->count && !is_outside ? 0 : -EINVAL;
 
         /* A refusal leaves everything as it was; only expiry could have changed it. */
         if (is_due(m))

@@ -54,6 +54,7 @@ PASS_ON(consumer_remove, (struct store *s, uint64_t id, struct refusal *refusal)
 PASS_ON(row_add, (struct store *s, const struct row *row, const void *data, struct refusal *refusal), (real, row, data, refusal))
 PASS_ON(row_update, (struct store *s, const struct row *row, struct refusal *refusal), (real, row, refusal))
 PASS_ON(row_set_private, (struct store *s, const struct row *row, const void *data, struct refusal *refusal), (real, row, data, refusal))
+PASS_ON(enter_boot, (struct store *s, struct refusal *refusal), (real, refusal))
 PASS_ON(row_remove, (struct store *s, const struct row *row, struct refusal *refusal), (real, row, refusal))
 
 static void rollback(struct store *s) {
@@ -68,9 +69,7 @@ static int row_get_private(struct store *s, const struct row *row, void **ret, s
         return fault(s)->real->ops->row_get_private(fault(s)->real, row, ret, refusal);
 }
 
-static int remap_spaces(struct store *s, const struct space_map *maps, size_t n, struct refusal *refusal) {
-        return fault(s)->real->ops->remap_spaces(fault(s)->real, maps, n, refusal);
-}
+PASS_ON(remap_spaces, (struct store *s, const struct space_map *maps, size_t n, struct refusal *refusal), (real, maps, n, refusal))
 
 static int load(struct store *s, const struct store_loader *loader, struct refusal *refusal) {
         return fault(s)->real->ops->load(fault(s)->real, loader, refusal);
@@ -101,7 +100,8 @@ static const struct store_ops fault_ops = {
         .row_set_private = row_set_private_or_fail,
         .row_remove = row_remove_or_fail,
         .row_get_private = row_get_private,
-        .remap_spaces = remap_spaces,
+        .remap_spaces = remap_spaces_or_fail,
+        .enter_boot = enter_boot_or_fail,
         .load = load,
         .checkpoint = checkpoint,
         .free = free_store,
@@ -191,8 +191,10 @@ int fixture_start(struct fixture *f) {
         params.kernel = &kernel->kernel;
         f->runtime = open_fault_store(f, "run", false, &dropped);
         f->persistent = open_fault_store(f, "lib", true, &params.persistent_other_boot);
+        fault_store_fail(f->persistent, f->fail_start_at, EIO);
         params.runtime_store = &f->runtime->store;
         params.persistent_store = &f->persistent->store;
+        f->fail_start_at = 0;
         return service_new(&params, &f->service, &refusal);
 }
 

@@ -25,6 +25,7 @@ struct fixture {
         size_t n_devices;
         struct core_limits limits;
         char boot_id[33];
+        unsigned fail_start_at; /* the n-th change of the persistent table at the next start is refused */
 };
 
 void fixture_init(struct fixture *f);

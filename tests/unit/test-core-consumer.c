@@ -150,11 +150,11 @@ START_TEST(test_end) {
         ck_assert_int_eq(core_consumer_end(core, c, &now), 0);
         ck_assert(c->ended);
         ck_assert_uint_eq(c->n_live, 0);
-        ck_assert_uint_eq(c->n_cooling, 2);
+        ck_assert_uint_eq(c->n_cooling, 3);
         /* Each number's change, then the consumer's. */
         pos = 0;
         ck_assert(core_change_next(core, &pos, &change));
-        ck_assert_int_eq(change.kind, CHANGE_ROW_REMOVED);
+        ck_assert_int_eq(change.kind, CHANGE_ROW_STATE);
         ck_assert_int_eq(change.old_state, ROW_RESERVED);
         ck_assert_uint_eq(change.row->pasid, 2);
         ck_assert(core_change_next(core, &pos, &change));
@@ -169,12 +169,12 @@ START_TEST(test_end) {
         core_get_stats(core, &stats);
         ck_assert_uint_eq(stats.n_consumers, 0);
         ck_assert_uint_eq(stats.n_live, 0);
-        ck_assert_uint_eq(stats.n_cooling, 2);
+        ck_assert_uint_eq(stats.n_cooling, 3);
         core_commit(core);
         /* It goes with its last number. */
         pos = core_mark(core);
-        ck_assert_int_eq(core_expire(core, &later, 100), 2);
-        for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(core_expire(core, &later, 100), 3);
+        for (int i = 0; i < 3; i++) {
                 ck_assert(core_change_next(core, &pos, &change));
                 ck_assert_int_eq(change.kind, CHANGE_ROW_REMOVED);
                 ck_assert_int_eq(change.old_state, ROW_COOLING);

@@ -26,12 +26,14 @@ START_TEST(test_kinds) {
         ck_assert_int_eq(core_row_set_private_bytes(core, core_row_get(c, 1), 5), 0);
         ck_assert_int_eq(core_row_set_state(core, core_row_get(c, 2), ROW_RESERVED, &now), 0);
         test_free(core, c, 2, 0);
+        ck_assert_int_eq(core_expire(core, &AT(1000), 1), 1);
         ck_assert_int_eq(core_consumer_set_holder(core, c, "x"), 0);
         ck_assert_int_eq(core_consumer_end(core, c, &now), 0);
         check_change(core, &pos, CHANGE_CONSUMER_ADDED, c, 0);
         check_change(core, &pos, CHANGE_ROW_ADDED, c, 1);
         check_change(core, &pos, CHANGE_ROW_ADDED, c, 2);
         check_change(core, &pos, CHANGE_ROW_PRIVATE, c, 1);
+        check_change(core, &pos, CHANGE_ROW_STATE, c, 2);
         check_change(core, &pos, CHANGE_ROW_STATE, c, 2);
         check_change(core, &pos, CHANGE_ROW_REMOVED, c, 2);
         check_change(core, &pos, CHANGE_CONSUMER_HOLDER, c, 0);

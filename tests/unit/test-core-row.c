@@ -77,7 +77,7 @@ static const struct {
         enum row_state state;
         bool cools;
 } ways[] = {
-        { MODE_ADVISORY, ROW_ALLOCATED, true }, { MODE_ADVISORY, ROW_RESERVED, false }, { MODE_ADVISORY, ROW_LOST, true },
+        { MODE_ADVISORY, ROW_ALLOCATED, true }, { MODE_ADVISORY, ROW_RESERVED, true }, { MODE_ADVISORY, ROW_LOST, true },
         { MODE_ADVISORY, ROW_ATTACHED, true },  { MODE_MEDIATED, ROW_ALLOCATED, false }, { MODE_MEDIATED, ROW_ATTACHED, true },
         { MODE_MEDIATED, ROW_LOST, true },      { MODE_MEDIATED, ROW_RESERVED, false },
 };

@@ -311,6 +311,92 @@ START_TEST(test_reboot) {
 }
 END_TEST
 
+/* A start that fails half-way after a reboot is no start: the next one does all of it again. */
+START_TEST(test_failed_start_after_reboot) {
+        uint32_t pasid;
+        int r;
+
+        fixture_consumer(&f, "wide", "0000:01:00.0", HOLD_PERSISTENT);
+        pasid = alloc_one("wide");
+        fixture_stop(&f);
+        memset(f.boot_id, 'b', 32);
+        f.devices[0].group = 12;
+        f.devices[1].group = 11;
+        for (unsigned n = 1;; n++) {
+                f.fail_start_at = n;
+                r = fixture_start(&f);
+                if (r == 0)
+                        break;
+                ck_assert_int_eq(r, -EIO);
+                ck_assert_uint_lt(n, 20);
+        }
+        ck_assert_uint_eq(consumer_home_space(get("wide")), 12);
+        ck_assert_int_eq(core_row_get(get("wide"), pasid)->state, ROW_RESERVED);
+}
+END_TEST
+
+/* What cools in one table is no business of a request to the other, even when it can't be written. */
+START_TEST(test_expiry_stays_in_its_table) {
+        uint32_t many[200], pasid;
+        struct refusal refusal = {};
+
+        fixture_consumer(&f, "stays", "0000:02:00.0", HOLD_PERSISTENT);
+        fixture_consumer(&f, "boot", "0000:02:00.0", HOLD_BOOT);
+        ck_assert_int_eq(alloc("stays", 200, 0, 0, many, &refusal), 0);
+        ck_assert_int_eq(service_free_pasids(f.service, get("stays"), many, 200, &refusal), 0);
+        ck_assert_int_eq(service_flush(f.service), 0);
+        f.now.boottime_usec += 30000000;
+        fault_store_fail(f.persistent, 1, EFBIG);
+        ck_assert_msg(alloc("boot", 1, 0, 0, &pasid, &refusal) == 0, "%s", refusal.text);
+        ck_assert_int_eq(service_flush(f.service), 0);
+        ck_assert_msg(alloc("boot", 254, 0, 0, (uint32_t[254]) {}, &refusal) == 0, "%s", refusal.text);
+        ck_assert_int_eq(service_flush(f.service), 0);
+        ck_assert_uint_eq(get("stays")->n_cooling, 0);
+        ck_assert_uint_eq(get("boot")->n_live, 255);
+}
+END_TEST
+
+/* The end of a holder that the table refuses is made good later. */
+START_TEST(test_holder_gone_is_retried) {
+        fixture_consumer(&f, "a", NULL, HOLD_CONNECTION);
+        ck_assert_int_eq(service_holder_gone(f.service, "peer:1:2:3", "holder-gone"), 1);
+        fault_store_fail(f.runtime, 1, EFBIG);
+        ck_assert_int_eq(service_flush(f.service), -EFBIG);
+        ck_assert_ptr_nonnull(get("a"));
+        while (get("a") || service_is_pending(f.service))
+                ck_assert_int_gt(sd_event_run(f.event, 20000000), 0);
+        restart();
+        ck_assert_ptr_null(get("a"));
+}
+END_TEST
+
+/* Freed numbers were perhaps attached by their holder: even those that came back reserved cool. */
+START_TEST(test_reserved_cools) {
+        struct refusal refusal = {};
+        uint32_t pasid;
+
+        fixture_consumer(&f, "wide", "0000:01:00.0", HOLD_PERSISTENT);
+        pasid = alloc_one("wide");
+        fixture_stop(&f);
+        memset(f.boot_id, 'b', 32);
+        ck_assert_int_eq(fixture_start(&f), 0);
+        ck_assert_int_eq(service_free_pasids(f.service, get("wide"), &pasid, 1, &refusal), 0);
+        ck_assert_int_eq(core_row_get(get("wide"), pasid)->state, ROW_COOLING);
+}
+END_TEST
+
+START_TEST(test_device_gone) {
+        struct refusal refusal = {};
+        uint32_t pasid;
+
+        fixture_consumer(&f, "wide", "0000:01:00.0", HOLD_BOOT);
+        fixture_stop(&f);
+        f.devices[0].address = "0000:09:00.0";
+        ck_assert_int_eq(fixture_start(&f), 0);
+        ck_assert_int_eq(alloc("wide", 1, 0, 0, &pasid, &refusal), -ENXIO);
+}
+END_TEST
+
 static void count_news(const struct consumer *c, uint32_t pasid, const char *reason, void *userdata) {
         ck_assert_str_eq(reason, pasid == 1 ? "freed" : "exit");
         ++*(int *) userdata;
@@ -352,6 +438,11 @@ int main(void) {
         tcase_add_test(tc, test_cooling_in_both_tables);
         tcase_add_test(tc, test_holder_gone_and_renamed);
         tcase_add_test(tc, test_reboot);
+        tcase_add_test(tc, test_failed_start_after_reboot);
+        tcase_add_test(tc, test_expiry_stays_in_its_table);
+        tcase_add_test(tc, test_holder_gone_is_retried);
+        tcase_add_test(tc, test_reserved_cools);
+        tcase_add_test(tc, test_device_gone);
         tcase_add_test(tc, test_news_have_reasons);
         suite_add_tcase(suite, tc);
         return suite_run(suite);
