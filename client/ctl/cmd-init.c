@@ -56,7 +56,7 @@ static int parse_hold(struct ctl *ctl, const char *s, struct pasid_consumer_opti
                 return ctl_usage(ctl, "--hold=connection would end the consumer together with pasidctl; "
                                  "boot, persistent, pid=N or unit=NAME last");
         else
-                return ctl_usage(ctl, "--hold takes boot, persistent, pid=N or unit=NAME, not '%s'", s);
+                return ctl_usage(ctl, "--hold takes boot or persistent, not '%s'", s);
         return EXIT_SUCCESS;
 }
 
