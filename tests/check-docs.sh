@@ -118,10 +118,10 @@ settings_keys() {
         sed -n 's/^ *{ "\([A-Z][A-Za-z]*\)", "\([A-Z][A-Za-z]*\)", VALUE_.*/\1 \2/p' "$1" | sort
 }
 
-# pasidd.conf.5.scd: "Section Key default"; the page writes its headings in capitals
+# pasidd.conf.5.scd: "Section Key default"; the headings name the sections as they are typed
 page_keys() {
         awk '
-        /^# / { section = ($2 ~ /^\[/) ? substr($2, 2, 1) tolower(substr($2, 3, length($2) - 3)) : "" }
+        /^# / { section = ($2 == "SECTION") ? substr($3, 2, length($3) - 2) : "" }
         section != "" && /^\*[A-Z][A-Za-z]*=\*$/ { key = $0; gsub(/[*=]/, "", key) }
         section != "" && /Default: _/ { value = $0; sub(/.*Default: _/, "", value); sub(/_.*/, "", value); print section, key, value }
         ' "$1" | sort

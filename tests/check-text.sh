@@ -69,7 +69,7 @@ tap_none "no file names a place of one machine" "$(machine_paths "$top_srcdir")"
 # A directory in the list stands for all in it.
 if [ -f "$top_builddir/Makefile" ]; then
         MAKEFLAGS='' make -s -C "$top_builddir" print-distfiles | tr ' ' '\n' |
-                sed -e "s|^$top_srcdir/||" -e 's|^\./||' | sort -u >"$scratch/dist"
+                sed 's|^\./||' | sort -u >"$scratch/dist"
         tap_none "the tarball has every file" "$(own_files "$top_srcdir" | awk '
                 FILENAME == ARGV[1] { dist[$0] = 1; next }
                 {

@@ -37,6 +37,7 @@ static const struct table_column columns[] = {
 struct devices {
         struct rows rows;
         FILE *reasons; /* what is to be said below the table */
+        bool any;
 };
 
 static struct json_object *device_record(const struct pasid_device *device) {
@@ -90,6 +91,7 @@ static int device_cb(const struct pasid_device *device, void *userdata) {
         struct rows *rows = &devices->rows;
         uint32_t width = device->pci_width < device->iommu_width ? device->pci_width : device->iommu_width;
 
+        devices->any = true;
         if (!rows->table)
                 return rows_add(rows, device_record(device));
         table_text(rows->table, COLUMN_ADDRESS, device->address);
@@ -109,7 +111,13 @@ static int print_devices(struct ctl *ctl, FILE *reasons) {
         struct devices devices = { .reasons = reasons };
         int r = rows_begin(&devices.rows, ctl, columns, ELEMENTSOF(columns));
 
-        return r == EXIT_SUCCESS ? rows_end(&devices.rows, pasid_device_for_each(ctl->client, device_cb, &devices)) : r;
+        if (r != EXIT_SUCCESS)
+                return r;
+        r = rows_end(&devices.rows, pasid_device_for_each(ctl->client, device_cb, &devices));
+        if (r == EXIT_SUCCESS && !devices.any && !ctl->json && ctl->legend)
+                fputs("None: no PCI device here has a PASID capability, a vfio driver or an IOMMU group. If one should,\n"
+                      "turn the IOMMU on in the firmware and for the kernel (Intel: intel_iommu=on,sm_on).\n", stderr);
+        return r;
 }
 
 static int run_devices(struct ctl *ctl, int argc, char **argv) {

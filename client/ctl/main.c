@@ -85,6 +85,10 @@ static int run(struct ctl *ctl, int argc, char **argv) {
                 fputs(SHORT_USAGE "pasidctl --help tells more.\n", stderr);
                 return EXIT_USAGE;
         }
+        if (strcmp(argv[optind], "help") == 0 && optind + 1 == argc) {
+                ctl_help(ctl);
+                return EXIT_SUCCESS;
+        }
         r = find_verb(ctl, argv[optind]);
         if (r != EXIT_SUCCESS)
                 return r;

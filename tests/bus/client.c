@@ -143,6 +143,25 @@ void client_error(const char *file, int line, struct client *c, const char *name
                       "%s:%d: %s: '%s' should have '%s' in it", file, line, member, error.message ?: "", text ?: "");
 }
 
+void client_async(struct client *c, sd_bus_message_handler_t callback, void *userdata, const char *path, const char *interface,
+                  const char *member, const char *types, ...) {
+        va_list ap;
+        int r;
+
+        va_start(ap, types);
+        r = sd_bus_call_method_asyncv(c->bus, NULL, c->destination, path, interface, member, callback, userdata, types, ap);
+        va_end(ap);
+        ck_assert_msg(r >= 0, "%s could not be sent: %s", member, strerror(-r));
+}
+
+void client_wait(struct client *c) {
+        int r = sd_bus_process(c->bus, NULL);
+
+        ck_assert_int_ge(r, 0);
+        if (r == 0)
+                ck_assert_int_gt(sd_bus_wait(c->bus, WAIT_LIMIT_MSEC * 1000ULL), 0);
+}
+
 char *client_init(const char *file, int line, struct client *c, const char *name, const char *types, ...) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
@@ -217,7 +236,8 @@ uint32_t *client_alloc_many(const char *file, int line, struct client *c, const 
         return memcpy(pasids, array, size);
 }
 
-int client_call_array(struct client *c, sd_bus_error *error, const char *path, const char *member, const uint32_t *pasids, size_t n) {
+int client_call_array(struct client *c, sd_bus_error *error, const char *path, const char *member, const uint32_t *pasids,
+                      size_t n) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r;
 
@@ -256,7 +276,8 @@ void *find_ok(struct client *c, const char *path, uint32_t pasid, size_t *ret_si
         return copy;
 }
 
-size_t list_page(struct client *c, const char *path, uint32_t after, uint32_t limit, struct listed *rows, size_t n_rows, bool *ret_more) {
+size_t list_page(struct client *c, const char *path, uint32_t after, uint32_t limit, struct listed *rows, size_t n_rows,
+                 bool *ret_more) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         const char *state;
         uint32_t last = after;

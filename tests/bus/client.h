@@ -56,6 +56,16 @@ void client_ok(const char *file, int line, struct client *c, sd_bus_message **re
 void client_error(const char *file, int line, struct client *c, const char *error, const char *text, const char *path,
                   const char *interface, const char *member, const char *types, ...);
 
+/* Sends a call; its reply goes to the callback from within client_wait(). */
+#define manager_async(c, callback, userdata, member, ...) \
+        client_async(c, callback, userdata, PASIDD_PATH, PASIDD_IFACE_MANAGER, member, __VA_ARGS__)
+#define consumer_async(c, callback, userdata, path, member, ...) \
+        client_async(c, callback, userdata, path, PASIDD_IFACE_CONSUMER, member, __VA_ARGS__)
+void client_async(struct client *c, sd_bus_message_handler_t callback, void *userdata, const char *path, const char *interface,
+                  const char *member, const char *types, ...);
+/* Handles what has come, or waits until something does. */
+void client_wait(struct client *c);
+
 /* Init with n options, each a key, a type and a value. The path is to be freed. */
 #define init_ok(c, name, ...) client_init(__FILE__, __LINE__, c, name, "a{sv}", __VA_ARGS__)
 #define init_error(c, error, text, name, ...) manager_error(c, error, text, "Init", "sa{sv}", name, __VA_ARGS__)
@@ -82,7 +92,8 @@ uint32_t *client_alloc_many(const char *file, int line, struct client *c, const 
 #define free_error(c, error, path, pasid) consumer_error(c, error, NULL, path, "Free", "u", (uint32_t) (pasid))
 #define exit_ok(c, path) consumer_ok(c, NULL, path, "Exit", NULL)
 /* Of FreeMany and others that take numbers; the outcome is the caller's to judge. */
-int client_call_array(struct client *c, sd_bus_error *error, const char *path, const char *member, const uint32_t *pasids, size_t n);
+int client_call_array(struct client *c, sd_bus_error *error, const char *path, const char *member, const uint32_t *pasids,
+                      size_t n);
 int client_call_private(struct client *c, sd_bus_error *error, const char *path, const char *member, const uint32_t *numbers,
                         size_t n_numbers, const void *data, size_t size);
 
@@ -97,7 +108,8 @@ struct listed {
         uint32_t private_bytes;
 };
 /* One page into rows, which has room for n_rows; returns how many. */
-size_t list_page(struct client *c, const char *path, uint32_t after, uint32_t limit, struct listed *rows, size_t n_rows, bool *ret_more);
+size_t list_page(struct client *c, const char *path, uint32_t after, uint32_t limit, struct listed *rows, size_t n_rows,
+                 bool *ret_more);
 /* The state of a number, or "" if it is not listed; static strings. */
 const char *state_of(struct client *c, const char *path, uint32_t pasid);
 

@@ -196,7 +196,8 @@ static void run_child(struct daemon *d) {
         /* the build may lie where that uid can't look */
         if (d->uid != 0)
                 process_child_find(argv);
-        if (d->uid != 0 && (setgroups(0, NULL) < 0 || setresgid(d->uid, d->uid, d->uid) < 0 || setresuid(d->uid, d->uid, d->uid) < 0))
+        if (d->uid != 0 &&
+            (setgroups(0, NULL) < 0 || setresgid(d->uid, d->uid, d->uid) < 0 || setresuid(d->uid, d->uid, d->uid) < 0))
                 _exit(1);
         process_child_exec(argv);
 }

@@ -92,7 +92,8 @@ void fixture_free(struct fixture *f) {
 void fixture_add_devices(struct fixture *f) {
         _cleanup_free_ char *command = NULL;
 
-        ck_assert_int_ge(asprintf(&command, "sh '%s/tests/data/mk-sysfs.sh' '%s/tree' >&2", getenv("top_srcdir") ?: ".", f->dir), 0);
+        ck_assert_int_ge(asprintf(&command, "sh '%s/tests/data/mk-sysfs.sh' '%s/tree' >&2", getenv("top_srcdir") ?: ".",
+                                  f->dir), 0);
         ck_assert_int_eq(system(command), 0);
         ck_assert_int_eq(daemon_add_option(f->daemon, "--sysfs=%s/tree/sys", f->dir), 0);
         ck_assert_int_eq(daemon_add_option(f->daemon, "--procfs=%s/tree/proc", f->dir), 0);

@@ -63,10 +63,11 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 }
 
 void signals_listen(struct client *c, struct signals *s) {
+        static const char match[] = "type='signal',sender='" PASIDD_BUS_NAME "',path_namespace='" PASIDD_PATH "'";
+
         ck_assert_int_ge(sd_bus_add_filter(c->bus, NULL, on_message, s), 0);
         if (c->destination)
-                ck_assert_int_ge(sd_bus_add_match(c->bus, NULL, "type='signal',sender='" PASIDD_BUS_NAME "',path_namespace='" PASIDD_PATH "'",
-                                                  NULL, NULL), 0);
+                ck_assert_int_ge(sd_bus_add_match(c->bus, NULL, match, NULL, NULL), 0);
 }
 
 /* A reply is taken out of the order by sd_bus_call(): what came before it waits to be processed. */

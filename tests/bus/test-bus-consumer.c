@@ -480,19 +480,13 @@ START_TEST(exit_beside_calls) {
 
         ping_ok(&other);
         for (unsigned i = 0; i < 200; i++) {
-                ck_assert_int_ge(sd_bus_call_method_async(other.bus, NULL, NULL, t.path, PASIDD_IFACE_CONSUMER, "Alloc", on_outcome, outcomes,
-                                                          "uuaya{sv}", 0U, 0U, 0, 0), 0);
+                consumer_async(&other, on_outcome, outcomes, t.path, "Alloc", "uuaya{sv}", 0U, 0U, 0, 0);
                 ck_assert_int_ge(sd_bus_flush(other.bus), 0);
                 if (i == 100)
                         exit_ok(&t.c, t.path);
         }
-        while (outcomes[0] + outcomes[1] < 200) {
-                int r = sd_bus_process(other.bus, NULL);
-
-                ck_assert_int_ge(r, 0);
-                if (r == 0)
-                        ck_assert_int_gt(sd_bus_wait(other.bus, WAIT_LIMIT_MSEC * 1000ULL), 0);
-        }
+        while (outcomes[0] + outcomes[1] < 200)
+                client_wait(&other);
         ck_assert_uint_ge(outcomes[1], 1);
         ck_assert_uint_eq(property_number(&t.c, PASIDD_PATH, PASIDD_IFACE_MANAGER, "Pasids"), 0);
         client_close(&other);
@@ -506,7 +500,8 @@ START_TEST(unsupported) {
 
         consumer_error(&t.c, E("Unsupported"), NULL, t.path, "Attach", "u", pasid);
         consumer_error(&t.c, E("Unsupported"), NULL, t.path, "Detach", "u", pasid);
-        consumer_error(&t.c, E("Unsupported"), NULL, t.path, "Map", "uhtttu", pasid, STDERR_FILENO, (uint64_t) 0, (uint64_t) 4096, (uint64_t) 0, 3U);
+        consumer_error(&t.c, E("Unsupported"), NULL, t.path, "Map", "uhtttu", pasid, STDERR_FILENO, (uint64_t) 0,
+                       (uint64_t) 4096, (uint64_t) 0, 3U);
         consumer_error(&t.c, E("Unsupported"), NULL, t.path, "Unmap", "utt", pasid, (uint64_t) 0, (uint64_t) 4096);
         end(&t);
 }
@@ -514,7 +509,8 @@ END_TEST
 
 int main(void) {
         Suite *suite = suite_create("bus-consumer");
-        TCase *alloc = fixture_add_case(suite, "alloc"), *many = fixture_add_case(suite, "many"), *rest = fixture_add_case(suite, "rest");
+        TCase *alloc = fixture_add_case(suite, "alloc"), *many = fixture_add_case(suite, "many");
+        TCase *rest = fixture_add_case(suite, "rest");
 
         tcase_add_test(alloc, alloc_ranges);
         tcase_add_test(alloc, alloc_outside_own_range);

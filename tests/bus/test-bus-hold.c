@@ -34,7 +34,8 @@ START_TEST(connection_ends) {
         other = client_new(f);
         _cleanup_free_ char *a = init_ok(&holder, "a", 0), *b = init_ok(&holder, "b", 1, "hold", "s", "connection");
         _cleanup_free_ char *boot = init_ok(&holder, "boot", 1, "hold", "s", "boot");
-        _cleanup_free_ char *persistent = init_ok(&holder, "persistent", 1, "hold", "s", "persistent"), *others = init_ok(&other, "others", 0);
+        _cleanup_free_ char *persistent = init_ok(&holder, "persistent", 1, "hold", "s", "persistent");
+        _cleanup_free_ char *others = init_ok(&other, "others", 0);
 
         (void) alloc_ok(&holder, a, 5, 5);
         (void) alloc_ok(&holder, b, 6, 6);

@@ -61,7 +61,8 @@ static bool alloc_by_token(struct client *c, const char *path, struct ledger *le
         r = client_call(c, &error, &reply, path, PASIDD_IFACE_CONSUMER, "AllocMany", "uuuaya{sv}", ledger->wanted, 0U, 0U, 0,
                         1, "token", "s", ledger->token);
         if (r < 0) {
-                ck_assert_msg(strncmp(error.name ?: "", PASIDD_ERROR_PREFIX, strlen(PASIDD_ERROR_PREFIX)) != 0, "%s: %s", error.name, error.message);
+                ck_assert_msg(strncmp(error.name ?: "", PASIDD_ERROR_PREFIX, strlen(PASIDD_ERROR_PREFIX)) != 0, "%s: %s",
+                              error.name, error.message);
                 return false;
         }
         ck_assert_int_gt(sd_bus_message_read_array(reply, 'u', &array, &size), 0);

@@ -93,7 +93,9 @@ END_TEST
 START_TEST(init_names) {
         struct fixture *f = fixture_new_started(NULL);
         struct client c = client_direct(f);
-        static const char *const odd[] = { " ", "a b", "/", "..", "-rf", "%s%n", "vm_1", "1", "Å😀", "a\"';`$(x)", "org.pasidd1" };
+        static const char *const odd[] = {
+                " ", "a b", "/", "..", "-rf", "%s%n", "vm_1", "1", "Å😀", "a\"';`$(x)", "org.pasidd1"
+        };
         static const char *const bad[] = { "", "a\nb", "\t", "\x7f", "\x1b[31m", "a\xc2\x85!" };
         char name[NAME_LEN_MAX + 2];
 

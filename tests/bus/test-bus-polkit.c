@@ -79,7 +79,8 @@ static void serve_polkit(struct child *self, void *userdata) {
         struct polkit_mock mock = {};
         int r = 0;
 
-        ck_assert_int_ge(sd_bus_add_object_vtable(c.bus, NULL, "/org/freedesktop/PolicyKit1/Authority", POLKIT ".Authority", authority, &mock), 0);
+        ck_assert_int_ge(sd_bus_add_object_vtable(c.bus, NULL, "/org/freedesktop/PolicyKit1/Authority", POLKIT ".Authority",
+                                                  authority, &mock), 0);
         ck_assert_int_ge(sd_bus_request_name(c.bus, POLKIT, 0), 0);
         child_ready(self);
         while (r >= 0) {
@@ -188,10 +189,8 @@ START_TEST(nobody_waits) {
         patient = client_direct_as(t.f, t.user, 60003);
         leaver = client_direct_as(t.f, t.user, 60003);
         other = client_direct_as(t.f, t.user, 60003);
-        ck_assert_int_ge(sd_bus_call_method_async(patient.bus, NULL, NULL, PASIDD_PATH, PASIDD_IFACE_MANAGER, "Init", on_init, &n_done,
-                                                  "sa{sv}", "wait-1", 0), 0);
-        ck_assert_int_ge(sd_bus_call_method_async(leaver.bus, NULL, NULL, PASIDD_PATH, PASIDD_IFACE_MANAGER, "Init", on_init, &n_done,
-                                                  "sa{sv}", "wait-2", 0), 0);
+        manager_async(&patient, on_init, &n_done, "Init", "sa{sv}", "wait-1", 0);
+        manager_async(&leaver, on_init, &n_done, "Init", "sa{sv}", "wait-2", 0);
         ck_assert_int_ge(sd_bus_flush(patient.bus), 0);
         ck_assert_int_ge(sd_bus_flush(leaver.bus), 0);
         ping_ok(&leaver); /* its question is on its way */
@@ -200,13 +199,8 @@ START_TEST(nobody_waits) {
         ping_ok(&patient);
         ck_assert_uint_eq(n_done, 0);
         free(init_ok(&other, "go-1", 0));
-        while (n_done == 0) {
-                int r = sd_bus_process(patient.bus, NULL);
-
-                ck_assert_int_ge(r, 0);
-                if (r == 0)
-                        ck_assert_int_gt(sd_bus_wait(patient.bus, WAIT_LIMIT_MSEC * 1000ULL), 0);
-        }
+        while (n_done == 0)
+                client_wait(&patient);
         ck_assert(consumer_exists(&other, t.user, "wait-1", NULL));
         ck_assert(!consumer_exists(&other, t.user, "wait-2", NULL));
         client_close(&patient);

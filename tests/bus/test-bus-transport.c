@@ -224,8 +224,7 @@ START_TEST(stop_with_calls_waiting) {
         int r = 1;
 
         for (; n < 500; n++)
-                ck_assert_int_ge(sd_bus_call_method_async(c.bus, NULL, NULL, path, PASIDD_IFACE_CONSUMER, "Alloc", on_reply, outcomes,
-                                                          "uuaya{sv}", 0U, 0U, 0, 0), 0);
+                consumer_async(&c, on_reply, outcomes, path, "Alloc", "uuaya{sv}", 0U, 0U, 0, 0);
         ck_assert_int_eq(kill(f->daemon->pid, SIGTERM), 0);
         while (outcomes[0] + outcomes[1] < n && r >= 0) {
                 r = sd_bus_process(c.bus, NULL);

@@ -69,7 +69,8 @@ static int add_devices(struct beside *b) {
         char command[512];
         int r;
 
-        (void) snprintf(command, sizeof(command), "sh '%s/tests/data/mk-sysfs.sh' '%s/tree' >&2", getenv("top_srcdir") ?: ".", b->dir);
+        (void) snprintf(command, sizeof(command), "sh '%s/tests/data/mk-sysfs.sh' '%s/tree' >&2",
+                        getenv("top_srcdir") ?: ".", b->dir);
         if (system(command) != 0)
                 return -EIO;
         r = daemon_add_option(b->daemon, "--sysfs=%s/tree/sys", b->dir);
