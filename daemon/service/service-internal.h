@@ -54,7 +54,7 @@ struct service {
 /* transaction.c */
 struct store *service_store_of(struct service *s, const struct consumer *c);
 /* To be called before a change is made in the core: a batch of the other store is committed first. */
-void service_prepare(struct service *s, struct store *store);
+void service_prepare(struct service *s, const struct store *store);
 /*
  * Writes what the core journalled since mark to the store, opening its
  * transaction if need be, and takes it back in both when the table refuses.

@@ -136,7 +136,7 @@ bool service_is_pending(const struct service *s) {
         return s->open_store;
 }
 
-void service_prepare(struct service *s, struct store *store) {
+void service_prepare(struct service *s, const struct store *store) {
         if (s->open_store && s->open_store != store)
                 (void) service_flush(s); /* those who waited for it are told how it went */
 }

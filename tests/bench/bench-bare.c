@@ -21,7 +21,7 @@
 static int on_alloc(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         const void *data;
         uint32_t min, max;
-        size_t size;
+        size_t size = 0;
         int r;
 
         r = sd_bus_message_read(m, "uu", &min, &max);
