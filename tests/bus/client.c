@@ -55,26 +55,36 @@ struct client client_new(const struct fixture *f) {
         return f->bus ? client_on_bus(f) : client_direct(f);
 }
 
-static struct client connect_as(const struct fixture *f, uid_t uid, gid_t gid, const gid_t *groups, size_t n_groups) {
-        struct client c;
+static int connect_as(const struct fixture *f, uid_t uid, gid_t gid, const gid_t *groups, size_t n_groups, struct client *ret) {
         int r;
 
         ck_assert_int_eq(setgroups(n_groups, groups), 0);
         ck_assert_int_eq(setegid(gid), 0);
         ck_assert_int_eq(seteuid(uid), 0);
-        r = client_connect(f->daemon->address, false, &c);
+        r = client_connect(f->daemon->address, false, ret);
         ck_assert_int_eq(seteuid(0), 0);
         ck_assert_int_eq(setegid(0), 0);
+        return r;
+}
+
+static struct client connect_as_ok(const struct fixture *f, uid_t uid, gid_t gid, const gid_t *groups, size_t n_groups) {
+        struct client c;
+        int r = connect_as(f, uid, gid, groups, n_groups, &c);
+
         ck_assert_msg(r >= 0, "no connection as uid %u: %s", uid, strerror(-r));
         return c;
 }
 
+int client_try_direct_as(const struct fixture *f, uid_t uid, gid_t gid, struct client *ret) {
+        return connect_as(f, uid, gid, NULL, 0, ret);
+}
+
 struct client client_direct_as(const struct fixture *f, uid_t uid, gid_t gid) {
-        return connect_as(f, uid, gid, NULL, 0);
+        return connect_as_ok(f, uid, gid, NULL, 0);
 }
 
 struct client client_direct_as_member(const struct fixture *f, uid_t uid, gid_t gid, gid_t group) {
-        return connect_as(f, uid, gid, &group, 1);
+        return connect_as_ok(f, uid, gid, &group, 1);
 }
 
 void client_close(struct client *c) {

@@ -33,6 +33,8 @@ struct client client_on_bus(const struct fixture *f);
 struct client client_new(const struct fixture *f);
 /* Direct, seen by the daemon as another user: the credentials of a socket are those of its connect(2). */
 struct client client_direct_as(const struct fixture *f, uid_t uid, gid_t gid);
+/* The same, where it may be refused: -errno. */
+int client_try_direct_as(const struct fixture *f, uid_t uid, gid_t gid, struct client *ret);
 /* The same, with one supplementary group. */
 struct client client_direct_as_member(const struct fixture *f, uid_t uid, gid_t gid, gid_t group);
 void client_close(struct client *c);

@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#define STUCK_MSEC 500
+
 int raw_connect(const struct fixture *f) {
         struct sockaddr_un sa = { .sun_family = AF_UNIX };
         int fd;
@@ -28,7 +30,7 @@ int raw_connect_authenticated(const struct fixture *f) {
         char answer[256] = "";
         size_t n = 0;
 
-        ck_assert(raw_send(fd, words, sizeof(words) - 1));
+        ck_assert_int_eq(raw_send(fd, words, sizeof(words) - 1), 0);
         while (!strstr(answer, "\r\nOK ") || answer[n - 1] != '\n') {
                 struct pollfd p = { .fd = fd, .events = POLLIN };
                 ssize_t k;
@@ -38,28 +40,28 @@ int raw_connect_authenticated(const struct fixture *f) {
                 ck_assert_int_gt(k, 0);
                 n += (size_t) k;
         }
-        ck_assert(raw_send(fd, "BEGIN\r\n", 7));
+        ck_assert_int_eq(raw_send(fd, "BEGIN\r\n", 7), 0);
         return fd;
 }
 
-bool raw_send(int fd, const void *data, size_t size) {
+int raw_send(int fd, const void *data, size_t size) {
         const uint8_t *p = data;
 
         while (size > 0) {
                 struct pollfd pfd = { .fd = fd, .events = POLLOUT };
                 ssize_t n;
 
-                if (poll(&pfd, 1, 1000) <= 0)
-                        return true;
+                if (poll(&pfd, 1, STUCK_MSEC) <= 0)
+                        return -EAGAIN;
                 n = send(fd, p, size, MSG_NOSIGNAL | MSG_DONTWAIT);
                 if (n < 0 && errno != EAGAIN)
-                        return false;
+                        return -EPIPE;
                 if (n > 0) {
                         p += n;
                         size -= (size_t) n;
                 }
         }
-        return true;
+        return 0;
 }
 
 int raw_await_close(int fd) {
@@ -95,28 +97,38 @@ static size_t put_u32(uint8_t *buffer, size_t at, uint32_t n) {
 static size_t put_field(uint8_t *buffer, size_t at, uint8_t code, char type, const char *value) {
         const uint8_t start[] = { code, 1, (uint8_t) type, 0 };
 
-        while (at % 8 != 0)
-                buffer[at++] = 0;
+        at = (at + 7) & ~(size_t) 7;
         at = put(buffer, at, start, sizeof(start));
         at = put_u32(buffer, at, (uint32_t) strlen(value));
         return put(buffer, at, value, strlen(value) + 1);
 }
 
 /* D-Bus specification, "Message Format". */
-size_t raw_call(uint8_t buffer[static 256], uint32_t serial, const char *path, const char *interface, const char *member) {
+size_t raw_call(uint8_t buffer[static RAW_CALL_MAX], uint32_t serial, const char *path, const char *interface,
+                const char *member, bool with_range) {
+        static const uint8_t signature[] = { 8, 1, 'g', 0, 2, 'u', 'u', 0 };
         static const uint16_t one = 1;
         const uint8_t start[] = { *(const uint8_t *) &one == 1 ? 'l' : 'B', 1, 0, 1 };
-        size_t at = put(buffer, 0, start, sizeof(start));
+        size_t at;
 
+        memset(buffer, 0, RAW_CALL_MAX); /* for the padding */
+        at = put(buffer, 0, start, sizeof(start));
         ck_assert_uint_lt(strlen(path) + strlen(interface) + strlen(member), 180);
-        at = put_u32(buffer, at, 0);
+        at = put_u32(buffer, at, with_range ? 8 : 0);
         at = put_u32(buffer, at, serial);
         at = put_u32(buffer, at, 0);
         at = put_field(buffer, at, 1, 'o', path);
         at = put_field(buffer, at, 2, 's', interface);
         at = put_field(buffer, at, 3, 's', member);
+        if (with_range) {
+                at = (at + 7) & ~(size_t) 7;
+                at = put(buffer, at, signature, sizeof(signature));
+        }
         (void) put_u32(buffer, 12, (uint32_t) at - 16);
-        while (at % 8 != 0)
-                buffer[at++] = 0;
+        at = (at + 7) & ~(size_t) 7;
+        if (with_range) {
+                at = put_u32(buffer, at, 0);
+                at = put_u32(buffer, at, 0);
+        }
         return at;
 }

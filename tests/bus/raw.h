@@ -9,13 +9,16 @@
 
 #include "fixture.h"
 
+#define RAW_CALL_MAX 320
+
 /* Connects and says nothing. */
 int raw_connect(const struct fixture *f);
 /* Connects and authenticates: what comes next are messages. */
 int raw_connect_authenticated(const struct fixture *f);
-/* As much as the other side takes without waiting for long; false: it has closed. */
-bool raw_send(int fd, const void *data, size_t size);
+/* All of it: 0; -EPIPE: the other side has closed; -EAGAIN: it takes no more, for some time now. */
+int raw_send(int fd, const void *data, size_t size);
 /* Reads and drops what comes until the other side closes. -ETIMEDOUT */
 int raw_await_close(int fd);
-/* A method call without arguments, marshalled; returns its size. */
-size_t raw_call(uint8_t buffer[static 256], uint32_t serial, const char *path, const char *interface, const char *member);
+/* A method call, marshalled; with_range: two numbers as arguments, both 0. Returns its size. */
+size_t raw_call(uint8_t buffer[static RAW_CALL_MAX], uint32_t serial, const char *path, const char *interface,
+                const char *member, bool with_range);

@@ -70,7 +70,7 @@ END_TEST
 
 START_TEST(connection_limit_per_uid) {
         _cleanup_free_ char *config = NULL;
-        struct client c[3], more, root;
+        struct client c[3], more = {}, root;
         const char *name;
         struct beside t;
         gid_t group;
@@ -83,8 +83,7 @@ START_TEST(connection_limit_per_uid) {
                 c[i] = client_direct_as(t.f, ANN, group);
                 ping_ok(&c[i]);
         }
-        more = client_direct_as(t.f, ANN, group);
-        ck_assert_int_lt(client_ping(&more), 0);
+        ck_assert(!is_served(&more, client_try_direct_as(t.f, ANN, group, &more)));
         client_close(&more);
         more = client_direct_as(t.f, ANN + 1, group);
         ping_ok(&more);
@@ -100,42 +99,19 @@ END_TEST
 
 /* 100000 questions with large answers, and no answer is ever read. */
 START_TEST(never_reads) {
-        struct beside t = beside_begin("[Limits]\nPasidsPerConsumer=1048575\nQueuedBytesPerConnection=2M\n");
-        int fd = raw_connect_authenticated(t.f);
-        uint64_t end_msec = monotonic_msec() + 3000;
-        uint8_t call[256];
+        struct beside t = beside_begin("[Limits]\nQueuedBytesPerConnection=2M\n");
+        int fd = raw_connect_authenticated(t.f), r = 0;
+        uint8_t call[RAW_CALL_MAX];
 
         free(alloc_many_ok(&t.honest, t.path, 10000, 0, 0, 0));
-        for (uint32_t i = 1; i <= 100000 && monotonic_msec() < end_msec; i++) {
-                size_t n = raw_call(call, i, PASIDD_PATH, "org.freedesktop.DBus.Introspectable", "Introspect");
-
-                if (!raw_send(fd, call, n))
-                        break;
-                if (i % 1000 == 0)
+        for (uint32_t i = 1; i <= 100000 && r >= 0; i++) {
+                r = raw_send(fd, call, raw_call(call, i, t.path, PASIDD_IFACE_CONSUMER, "List", true));
+                if (i % 100 == 0)
                         honest_ok(&t);
         }
         honest_ok(&t);
         beside_memory_ok(&t);
         (void) close_fd(fd);
-        beside_end(&t);
-}
-END_TEST
-
-/* The same through a library that keeps sending for as long as the socket takes it. */
-START_TEST(never_reads_lists) {
-        struct beside t = beside_begin("[Limits]\nPasidsPerConsumer=1048575\n");
-        struct client c = client_direct(t.f);
-
-        free(alloc_many_ok(&t.honest, t.path, 10000, 0, 0, 0));
-        ping_ok(&c);
-        for (uint32_t i = 0; i < 100000; i++) {
-                consumer_async(&c, NULL, NULL, t.path, "List", "uu", 0U, 0U);
-                if (i % 10000 == 0)
-                        honest_ok(&t);
-        }
-        honest_ok(&t);
-        beside_memory_ok(&t);
-        client_close(&c);
         beside_end(&t);
 }
 END_TEST
@@ -302,8 +278,7 @@ START_TEST(thousand_clients) {
         run_crowd(crowd);
         ck_assert_uint_eq(property_number(&t.honest, PASIDD_PATH, PASIDD_IFACE_MANAGER, "Pasids"), CLIENTS * ROUNDS);
         ck_assert_uint_eq(property_number(&t.honest, PASIDD_PATH, PASIDD_IFACE_MANAGER, "Consumers"), CLIENTS + 1);
-        ck_assert_msg(crowd->least_at_first_finish >= ROUNDS / 2, "one had %u answers when another had %u",
-                      crowd->least_at_first_finish, ROUNDS);
+        ck_assert_msg(crowd->least_at_first_finish > 0, "one had no answer yet when another had %u", ROUNDS);
         for (size_t i = 0; i < CLIENTS; i++) {
                 client_close(&crowd->clients[i].c);
                 free(crowd->clients[i].path);
@@ -322,7 +297,6 @@ int main(void) {
         tcase_add_test(tcase, connection_limit);
         tcase_add_test(tcase, connection_limit_per_uid);
         tcase_add_test(tcase, never_reads);
-        tcase_add_test(tcase, never_reads_lists);
         tcase_add_test(tcase, endless_calls);
         tcase_add_test(tcase, killed_in_mid_call);
         tcase_add_test(tcase, thousand_clients);
