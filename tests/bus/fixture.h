@@ -83,6 +83,7 @@ void child_kill(struct child *child);
         } while (0)
 void await_pause(void);
 
+/* In a test of a loop, that must begin with 0. */
 #define SKIP(reason)                                          \
         do {                                                  \
                 fixture_note_skip(__func__, _i, reason);      \

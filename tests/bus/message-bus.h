@@ -16,6 +16,8 @@ enum bus_kind {
         BUS_KIND_MAX_,
 };
 
+#define MESSAGE_BUSES (BUS_KIND_MAX_ - BUS_DBUS_DAEMON)
+
 struct message_bus {
         enum bus_kind kind;
         char *dir;       /* socket and log */

@@ -288,7 +288,7 @@ static void bus_member(void *userdata) {
 }
 
 START_TEST(on_a_bus) {
-        enum bus_kind kind = (enum bus_kind) _i;
+        enum bus_kind kind = (enum bus_kind) (BUS_DBUS_DAEMON + _i);
         uid_t member = 0, stranger;
         struct fixture *f;
         struct client c;
@@ -349,7 +349,7 @@ int main(void) {
         tcase_add_test(who, strangers_stay_out_of_the_socket);
         tcase_add_test(who, init_needs_group);
         tcase_add_test(who, persistent_needs_root);
-        tcase_add_loop_test(who, on_a_bus, BUS_DBUS_DAEMON, BUS_KIND_MAX_);
+        tcase_add_loop_test(who, on_a_bus, 0, MESSAGE_BUSES);
         tcase_add_test(who, unprivileged_daemon);
         tcase_add_test(limits, pasids_per_uid);
         tcase_add_test(limits, consumers_per_uid);
