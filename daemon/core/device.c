@@ -11,6 +11,7 @@ void device_info_done(struct device_info *device) {
         free(device->name);
         free(device->driver);
         free(device->cdev);
+        free(device->iommu);
         free(device->reason);
         *device = (struct device_info) { .iommu_group = DEVICE_GROUP_NONE };
 }

@@ -18,6 +18,7 @@ struct device_info {
         char *name;        /* vendor and device from libpci; owned */
         char *driver;      /* bound driver, "" if none; owned */
         char *cdev;        /* "/dev/vfio/devices/vfioN", "" if none; owned */
+        char *iommu;       /* the IOMMU's name in sysfs ("dmar0"), "" if none: devices of one can share a page table; owned */
         int32_t iommu_group; /* DEVICE_GROUP_NONE without one */
         uint8_t pci_width;   /* PASID width of the device's capability (a VF shows its PF's), 0 without one */
         uint8_t iommu_width; /* what the IOMMU in front of it can tag, 0 if it can't or can't be told */

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "kernel/facts.h"
+#include "kernel/group.h"
 #include "kernel/host.h"
 #include "kernel/iommu.h"
 #include "kernel/pcilib.h"
@@ -111,40 +112,6 @@ static int read_cdev(int fd, struct device_facts *facts) {
         return 0;
 }
 
-/* Drivers that leave DMA to user space or do none: they share a group with vfio (driver_managed_dma in Linux). */
-static bool is_harmless_driver(const char *driver) {
-        return verdict_is_vfio_driver(driver) || strcmp(driver, "pcieport") == 0 || strcmp(driver, "pci-stub") == 0;
-}
-
-static int read_rival(int fd, struct device_facts *facts) {
-        _cleanup_(closedirp) DIR *dir = NULL;
-        const struct dirent *entry;
-        int r;
-
-        r = sysfs_list_dir(fd, "iommu_group/devices", &dir);
-        if (r < 0)
-                return note(facts, "iommu_group", r);
-        while ((entry = readdir(dir))) {
-                char path[sizeof("iommu_group/devices//driver") + SYSFS_NAME_MAX], driver[SYSFS_NAME_MAX];
-
-                if (entry->d_name[0] == '.' || strcmp(entry->d_name, facts->address) == 0)
-                        continue;
-                (void) snprintf(path, sizeof(path), "iommu_group/devices/%s/driver", entry->d_name);
-                r = sysfs_read_link(fd, path, driver);
-                if (sysfs_is_exhaustion(r))
-                        return r;
-                /* The first by name, so that the reason doesn't change from look to look. */
-                if (r < 0 || is_harmless_driver(driver) ||
-                    (facts->rival[0] != '\0' && strcmp(entry->d_name, facts->rival) > 0))
-                        continue;
-                (void) snprintf(facts->rival, sizeof(facts->rival), "%s", entry->d_name);
-                (void) snprintf(facts->rival_driver, sizeof(facts->rival_driver), "%s", driver);
-        }
-        (void) sysfs_make_printable(facts->rival);
-        (void) sysfs_make_printable(facts->rival_driver);
-        return 0;
-}
-
 static int read_facts(const struct walk *walk, int fd, const struct pci_address *address, struct device_facts *facts) {
         uint64_t class;
         int r;
@@ -171,7 +138,9 @@ static int read_facts(const struct walk *walk, int fd, const struct pci_address 
         r = read_cdev(fd, facts);
         if (r < 0)
                 return r;
-        return facts->group == DEVICE_GROUP_NONE ? 0 : read_rival(fd, facts);
+        if (facts->group == DEVICE_GROUP_NONE)
+                return 0;
+        return note(facts, "iommu_group", group_read_rival(fd, facts));
 }
 
 static int read_name(const struct walk *walk, int fd, char **ret) {
@@ -214,7 +183,8 @@ static int look_at_device(const struct walk *walk, const struct pci_address *add
         if (r < 0)
                 return r;
         info.driver = strdup(facts.driver);
-        if (!info.driver)
+        info.iommu = strdup(facts.iommu.name);
+        if (!info.driver || !info.iommu)
                 return -ENOMEM;
         if (facts.cdev[0] == '\0')
                 info.cdev = strdup("");
