@@ -56,7 +56,8 @@ xml_members() {
 page_members() {
         awk '
         /^# / { iface = ($2 ~ /^org\.pasidd1\./) ? $2 : "" }
-        iface != "" && /^\*[A-Z]/ { gsub(/[*_]/, ""); print iface, $0 }
+        # _ is an accent, \_ a letter
+        iface != "" && /^\*[A-Z]/ { gsub(/\\_/, "\001"); gsub(/[*_]/, ""); gsub(/\001/, "_"); print iface, $0 }
         ' "$1"
 }
 

@@ -34,9 +34,9 @@ without_licence() {
         done
 }
 
-# ROOT: source files of more than 600 lines
+# ROOT: source files of more than 600 lines. The public header is one for its users' sake, and mostly its manual.
 too_long() {
-        own_files "$1" | grep -E '\.(c|h|cc|sh|py)$|^tools/|^\.ci/' | while read -r file; do
+        own_files "$1" | grep -vx include/pasid/pasid.h | grep -E '\.(c|h|cc|sh|py)$|^tools/|^\.ci/' | while read -r file; do
                 lines=$(wc -l <"$1/$file")
                 [ "$lines" -le 600 ] || echo "$file: $lines lines"
         done

@@ -19,11 +19,13 @@ enum {
         OPT_ALIGN,
         OPT_PRIVATE,
         OPT_TOKEN,
+        OPT_ATTACH,
 };
 
 struct alloc_arguments {
         struct pasid_alloc_options options;
         bool many; /* an option that pasid_alloc() doesn't know */
+        bool attach;
         uint32_t count, min, max;
         const char *private_text;
 };
@@ -31,7 +33,7 @@ struct alloc_arguments {
 static int parse_number(struct ctl *ctl, const char *option, uint32_t *ret) {
         if (arg_number(optarg, ret) == 0)
                 return 0;
-        ctl->status = ctl_usage(ctl, "--%s takes a number, not '%s'", option, optarg);
+        ctl->status = ctl_usage(ctl, "--%s takes a number, not \"%s\".", option, optarg);
         return -1;
 }
 
@@ -44,12 +46,13 @@ static int parse_options(struct ctl *ctl, int argc, char **argv, struct alloc_ar
                 { "align", required_argument, NULL, OPT_ALIGN },
                 { "private", required_argument, NULL, OPT_PRIVATE },
                 { "token", required_argument, NULL, OPT_TOKEN },
+                { "attach", no_argument, NULL, OPT_ATTACH },
                 COMMON_OPTIONS
         };
         bool has_min = false, has_max = false;
         int c, r = 0;
 
-        while (r == 0 && (c = ctl_getopt(ctl, argc, argv, "h", options)) != -1)
+        while (r == 0 && (c = ctl_getopt(ctl, argc, argv, ":h", options)) != -1)
                 switch (c) {
                 case OPT_MIN:
                         r = parse_number(ctl, "min", &a->min);
@@ -76,6 +79,9 @@ static int parse_options(struct ctl *ctl, int argc, char **argv, struct alloc_ar
                 case OPT_TOKEN:
                         a->options.token = optarg;
                         break;
+                case OPT_ATTACH:
+                        a->attach = true;
+                        break;
                 default:
                         return -1;
                 }
@@ -87,7 +93,7 @@ static int parse_options(struct ctl *ctl, int argc, char **argv, struct alloc_ar
         if (has_min && !has_max)
                 a->max = PASID_MAX;
         if (a->count < 1 || a->count > PASID_MAX) {
-                ctl->status = ctl_usage(ctl, "--count takes 1 to %u", PASID_MAX);
+                ctl->status = ctl_usage(ctl, "--count takes 1 to %u.", PASID_MAX);
                 return -1;
         }
         return 0;
@@ -123,24 +129,51 @@ static int print_numbers(struct ctl *ctl, struct pasid_consumer *consumer, const
         return fflush(stdout) != 0 ? -(errno ?: EIO) : 0;
 }
 
-static int alloc_and_print(struct ctl *ctl, struct pasid_consumer *consumer, const struct alloc_arguments *a,
+/* Several are attached one by one: the bus knows no other way. Some may be, since an earlier call with the token. */
+static int attach_all(struct pasid_consumer *consumer, const struct alloc_arguments *a, const uint32_t *pasids) {
+        for (size_t i = 0; a->attach && a->many && i < a->count; i++) {
+                int r = pasid_attach(consumer, pasids[i]);
+
+                if (r < 0 && !(r == -EADDRINUSE && a->options.token))
+                        return r;
+        }
+        return 0;
+}
+
+static int give_back(struct ctl *ctl, struct pasid_consumer *consumer, const uint32_t *pasids, size_t n,
+                     const char *why) {
+        int r = pasid_free_many(consumer, pasids, n);
+
+        if (r < 0)
+                return ctl_fail(ctl, "%s Nor could %s be freed again: %s", why, n == 1 ? "it" : "they",
+                                ctl_reason(ctl, r));
+        return ctl_fail(ctl, "%s So %s freed again.", why, n == 1 ? "it was" : "they were");
+}
+
+static int alloc_and_print(struct ctl *ctl, struct pasid_consumer *consumer, struct alloc_arguments *a,
                            const void *private_data, size_t private_size) {
         _cleanup_free_ uint32_t *pasids = calloc(a->count, sizeof(*pasids));
+        _cleanup_free_ char *why = NULL;
         int r;
 
         if (!pasids)
-                return ctl_fail(ctl, "out of memory");
+                return ctl_fail(ctl, "Out of memory.");
+        a->options.attach = a->attach && !a->many;
         r = a->many ? pasid_alloc_many(consumer, a->count, a->min, a->max, private_data, private_size, &a->options, pasids)
                     : pasid_alloc(consumer, a->min, a->max, private_data, private_size, &a->options, pasids);
         if (r < 0)
                 return ctl_refused(ctl, r);
+        r = attach_all(consumer, a, pasids);
+        if (r < 0) {
+                why = strdup(ctl_reason(ctl, r));
+                return give_back(ctl, consumer, pasids, a->count, why ?: "Out of memory.");
+        }
         r = print_numbers(ctl, consumer, pasids, a->count);
         if (r == 0)
                 return EXIT_SUCCESS;
-        if (pasid_free_many(consumer, pasids, a->count) < 0)
-                return ctl_fail(ctl, "cannot print the PASIDs: %s; nor could they be freed again: %s", strerror(-r),
-                                pasid_strerror_last(ctl->client));
-        return ctl_fail(ctl, "cannot print the PASIDs, so they were freed again: %s", strerror(-r));
+        if (asprintf(&why, "The PASID%s cannot be printed: %s.", a->count == 1 ? "" : "s", strerror(-r)) < 0)
+                why = NULL;
+        return give_back(ctl, consumer, pasids, a->count, why ?: "Out of memory.");
 }
 
 static int run_alloc(struct ctl *ctl, int argc, char **argv) {
@@ -155,12 +188,12 @@ static int run_alloc(struct ctl *ctl, int argc, char **argv) {
                 return ctl->status;
         r = a.private_text ? arg_private(a.private_text, &private_data, &private_size) : 0;
         if (r == -EINVAL)
-                return ctl_usage(ctl, "--private takes TEXT, @FILE, or @- for standard input");
+                return ctl_usage(ctl, "--private takes TEXT, @FILE, or @- for standard input.");
         if (r == -EMSGSIZE)
-                return ctl_fail(ctl, "%s has more than the %u bytes that are kept with a PASID", a.private_text + 1,
-                                PASID_PRIVATE_MAX);
+                return ctl_fail(ctl, "\"%s\" has more than the %u bytes that are kept with a PASID.",
+                                a.private_text + 1, PASID_PRIVATE_MAX);
         if (r < 0)
-                return ctl_fail(ctl, "cannot read %s: %s", a.private_text + 1, strerror(-r));
+                return ctl_fail(ctl, "\"%s\" cannot be read: %s.", a.private_text + 1, strerror(-r));
         r = ctl_get_consumer(ctl, args[0], &consumer);
         if (r != EXIT_SUCCESS)
                 return r;
@@ -179,9 +212,11 @@ const struct verb verb_alloc = {
                 "                      with --contiguous\n"
                 "  --private=DATA      up to 4096 bytes to keep with each: TEXT, @FILE, or @- for\n"
                 "                      standard input\n"
-                "  --token=TOKEN       a repeated call with the same token gives the same PASIDs\n",
+                "  --token=TOKEN       a repeated call with the same token gives the same PASIDs\n"
+                "  --attach            also attach them to the devices of the consumer, which has\n"
+                "                      to be mediated\n",
         .notes =
-                "If they cannot be printed they are freed again.\n"
+                "If they cannot be attached or printed they are freed again.\n"
                 "\nExample:\n"
                 "  pasidctl alloc vm-1 --count 4 --contiguous --align 4\n",
         .run = run_alloc,

@@ -49,7 +49,7 @@ static int consumer_cb(const struct pasid_consumer_info *info, void *userdata) {
         table_print(rows->table, COLUMN_QUOTA, "%u", info->quota);
         table_print(rows->table, COLUMN_MIN, "%u", info->min);
         table_print(rows->table, COLUMN_MAX, "%u", info->max);
-        table_text(rows->table, COLUMN_HOLD, pasid_hold_to_string(info->hold));
+        table_print(rows->table, COLUMN_HOLD, "%s%s", pasid_hold_to_string(info->hold), info->hold_is_watched ? "" : " (unknown)");
         table_text(rows->table, COLUMN_MODE, pasid_mode_to_string(info->mode));
         row_time(rows, COLUMN_SINCE, info->since_usec);
         table_text(rows->table, COLUMN_DEVICES, devices);

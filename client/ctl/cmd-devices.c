@@ -20,6 +20,7 @@ enum {
         COLUMN_WIDTH,
         COLUMN_MAX,
         COLUMN_USABLE,
+        COLUMN_HELD,
 };
 
 #define REASON_INDENT 4U
@@ -32,6 +33,7 @@ static const struct table_column columns[] = {
         [COLUMN_WIDTH] = { "WIDTH", .right = true },
         [COLUMN_MAX] = { "MAX", .right = true },
         [COLUMN_USABLE] = { "USABLE" },
+        [COLUMN_HELD] = { "HELD" },
 };
 
 struct devices {
@@ -58,6 +60,7 @@ static struct json_object *device_record(const struct pasid_device *device) {
         json_record_text(&record, "cdev", device->cdev);
         json_record_number(&record, "allocated", device->allocated);
         json_record_number(&record, "attached", device->attached);
+        json_record_text(&record, "held", device->held);
         return record;
 }
 
@@ -102,6 +105,7 @@ static int device_cb(const struct pasid_device *device, void *userdata) {
         number_or_dash(rows->table, COLUMN_MAX, device->max_pasid, device->max_pasid > 0);
         table_text(rows->table, COLUMN_USABLE, device->usable ? "yes" : "no");
         table_colour(rows->table, COLUMN_USABLE, device->usable ? "green" : NULL);
+        table_text(rows->table, COLUMN_HELD, device->held);
         if (!device->usable)
                 rows->r = add_reason(devices, device);
         return rows->r < 0 ? ROWS_STOP : rows_add(rows, NULL);
@@ -115,8 +119,9 @@ static int print_devices(struct ctl *ctl, FILE *reasons) {
                 return r;
         r = rows_end(&devices.rows, pasid_device_for_each(ctl->client, device_cb, &devices));
         if (r == EXIT_SUCCESS && !devices.any && !ctl->json && ctl->legend)
-                fputs("None: no PCI device here has a PASID capability, a vfio driver or an IOMMU group. If one should,\n"
-                      "turn the IOMMU on in the firmware and for the kernel (Intel: intel_iommu=on,sm_on).\n", stderr);
+                text_wrap(stderr, "There are none: no PCI device here has a PASID capability, a vfio driver or an IOMMU "
+                          "group. If one should, turn the IOMMU on in the firmware and for the kernel "
+                          "(Intel: intel_iommu=on,sm_on).", ctl->columns, 0);
         return r;
 }
 
@@ -134,10 +139,10 @@ static int run_devices(struct ctl *ctl, int argc, char **argv) {
                 return r;
         reasons = open_memstream(&text, &size);
         if (!reasons)
-                return ctl_fail(ctl, "out of memory");
+                return ctl_fail(ctl, "Out of memory.");
         r = print_devices(ctl, reasons);
         if (fclose(reasons) != 0)
-                return ctl_fail(ctl, "out of memory");
+                return ctl_fail(ctl, "Out of memory.");
         if (r == EXIT_SUCCESS && size > 0 && fputs(text, stdout) < 0)
                 return ctl_write_failed(ctl, -(errno ?: EIO));
         return r;
@@ -150,7 +155,9 @@ const struct verb verb_devices = {
         .options = "",
         .notes =
                 "WIDTH is that of a PASID in bits: the device's or the IOMMU's, the smaller.\n"
-                "Below the table stands what keeps devices from being used, and the mend.\n"
+                "HELD is who has it open: mediated (pasidd itself) or tenant (a program that was\n"
+                "given it). Below the table stands what keeps devices from being used, and the\n"
+                "mend.\n"
                 "\nExample:\n"
                 "  pasidctl devices\n",
         .run = run_devices,

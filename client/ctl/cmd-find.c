@@ -165,7 +165,7 @@ static int count_cb(const struct pasid_holder *holder, void *userdata) {
                 holders->own = strdup(holder->consumer);
                 holders->no_memory = !holders->own;
         }
-        fprintf(holders->names, "%s%s", holders->n_own > 1 ? ", " : "", holder->consumer);
+        fprintf(holders->names, "%s\"%s\"", holders->n_own > 1 ? ", " : "", holder->consumer);
         return 0;
 }
 
@@ -181,18 +181,18 @@ static int find_holder(struct ctl *ctl, uint32_t pasid) {
                 return r;
         holders.names = open_memstream(&names, &size);
         if (!holders.names)
-                return ctl_fail(ctl, "out of memory");
+                return ctl_fail(ctl, "Out of memory.");
         r = pasid_who_has(ctl->client, pasid, count_cb, &holders);
         own = holders.own;
         if (fclose(holders.names) != 0 || holders.no_memory)
-                return ctl_fail(ctl, "out of memory");
+                return ctl_fail(ctl, "Out of memory.");
         if (r < 0)
                 return ctl_refused(ctl, r);
         if (holders.n == 0)
-                return ctl_fail(ctl, "PASID %u is not allocated to anybody", pasid);
+                return ctl_fail(ctl, "PASID %u is not allocated to anybody.", pasid);
         if (holders.n_own > 1)
-                return ctl_fail(ctl, "PASID %u is held by several consumers (%s); name one: pasidctl find %u NAME", pasid,
-                                names, pasid);
+                return ctl_fail(ctl, "PASID %u is held by several consumers (%s); name one: pasidctl find %u NAME.",
+                                pasid, names, pasid);
         if (holders.n_own == 0)
                 return show(ctl, pasid, NULL);
         r = pasid_consumer_get(ctl->client, PASID_UID_SELF, own, &consumer);
@@ -208,7 +208,7 @@ static int run_find(struct ctl *ctl, int argc, char **argv) {
         if (!ctl_arguments(ctl, argc, argv, 1, 2, &args, &n))
                 return ctl->status;
         if (arg_number(args[0], &pasid) < 0)
-                return ctl_usage(ctl, "'%s' is no PASID; find takes %s", args[0], ctl->verb->arguments);
+                return ctl_usage(ctl, "\"%s\" is no PASID; find takes %s.", args[0], ctl->verb->arguments);
         if (n == 1)
                 return find_holder(ctl, pasid);
         r = ctl_get_consumer(ctl, args[1], &consumer);

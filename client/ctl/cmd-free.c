@@ -2,9 +2,7 @@
 /*
  * pasidctl free: gives PASIDs back, all or none.
  */
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "args.h"
 #include "ctl.h"
@@ -13,19 +11,14 @@ static int run_free(struct ctl *ctl, int argc, char **argv) {
         _cleanup_(pasid_consumer_freep) struct pasid_consumer *consumer = NULL;
         _cleanup_free_ uint32_t *items = NULL;
         struct arg_numbers numbers;
-        const char *bad = NULL;
         char **args;
         int n, r;
 
         if (!ctl_arguments(ctl, argc, argv, 2, INT32_MAX, &args, &n))
                 return ctl->status;
-        r = arg_numbers(args + 1, (size_t) n - 1, &numbers, &bad);
-        if (r == -E2BIG)
-                return ctl_usage(ctl, "there are only %u PASIDs; '%s' makes it more", PASID_MAX, bad);
-        if (r == -ENOMEM)
-                return ctl_fail(ctl, "out of memory");
-        if (r < 0)
-                return ctl_usage(ctl, "'%s' is neither a PASID nor a range FIRST-LAST", bad);
+        r = ctl_numbers(ctl, args + 1, (size_t) n - 1, &numbers);
+        if (r != EXIT_SUCCESS)
+                return r;
         items = numbers.items;
         r = ctl_get_consumer(ctl, args[0], &consumer);
         if (r != EXIT_SUCCESS)

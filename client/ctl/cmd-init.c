@@ -46,7 +46,7 @@ static int parse_hold(struct ctl *ctl, const char *s, struct pasid_consumer_opti
                 options->hold = PASID_HOLD_PERSISTENT;
         else if (strncmp(s, "pid=", 4) == 0) {
                 if (arg_number(s + 4, &pid) < 0 || pid == 0 || pid > INT32_MAX)
-                        return ctl_usage(ctl, "'%s' is no process id", s + 4);
+                        return ctl_usage(ctl, "\"%s\" is no process id.", s + 4);
                 options->hold = PASID_HOLD_PROCESS;
                 options->hold_pid = (pid_t) pid;
         } else if (strncmp(s, "unit=", 5) == 0 && s[5] != '\0') {
@@ -54,14 +54,14 @@ static int parse_hold(struct ctl *ctl, const char *s, struct pasid_consumer_opti
                 options->hold_unit = s + 5;
         } else if (strcmp(s, "connection") == 0)
                 return ctl_usage(ctl, "--hold=connection would end the consumer together with pasidctl; "
-                                 "boot, persistent, pid=N or unit=NAME last");
+                                 "boot and persistent last.");
         else
-                return ctl_usage(ctl, "--hold takes boot or persistent, not '%s'", s);
+                return ctl_usage(ctl, "--hold takes boot, persistent, pid=N or unit=NAME, not \"%s\".", s);
         return EXIT_SUCCESS;
 }
 
 static int parse_number(struct ctl *ctl, const char *option, const char *s, uint32_t *ret) {
-        return arg_number(s, ret) < 0 ? ctl_usage(ctl, "--%s takes a number, not '%s'", option, s) : EXIT_SUCCESS;
+        return arg_number(s, ret) < 0 ? ctl_usage(ctl, "--%s takes a number, not \"%s\".", option, s) : EXIT_SUCCESS;
 }
 
 static int parse_mode(struct ctl *ctl, const char *s, enum pasid_mode *ret) {
@@ -70,7 +70,7 @@ static int parse_mode(struct ctl *ctl, const char *s, enum pasid_mode *ret) {
         else if (strcmp(s, "mediated") == 0)
                 *ret = PASID_MODE_MEDIATED;
         else
-                return ctl_usage(ctl, "--mode takes advisory or mediated, not '%s'", s);
+                return ctl_usage(ctl, "--mode takes advisory or mediated, not \"%s\".", s);
         return EXIT_SUCCESS;
 }
 
@@ -87,11 +87,11 @@ static int parse_options(struct ctl *ctl, int argc, char **argv, struct init_arg
         struct pasid_consumer_options *o = &arguments->options;
         int c, status = EXIT_SUCCESS;
 
-        while (status == EXIT_SUCCESS && (c = ctl_getopt(ctl, argc, argv, "h", options)) != -1)
+        while (status == EXIT_SUCCESS && (c = ctl_getopt(ctl, argc, argv, ":h", options)) != -1)
                 switch (c) {
                 case OPT_DEVICE:
                         if (add_device(arguments, optarg) < 0)
-                                status = ctl_fail(ctl, "out of memory");
+                                status = ctl_fail(ctl, "Out of memory.");
                         break;
                 case OPT_HOLD:
                         status = parse_hold(ctl, optarg, o);
@@ -146,8 +146,8 @@ static int run_init(struct ctl *ctl, int argc, char **argv) {
         if (parse_options(ctl, argc, argv, &arguments) < 0 || !ctl_arguments(ctl, argc, argv, 1, 1, &args, &n))
                 r = ctl->status;
         else if (arg_consumer(args[0], &consumer) == 0 && consumer.uid != PASID_UID_SELF)
-                r = ctl_usage(ctl, "'%s' would read as consumer '%s' of user %u later on; "
-                              "init makes one's own and takes a plain name", args[0], consumer.name, consumer.uid);
+                r = ctl_usage(ctl, "\"%s\" would read as consumer \"%s\" of uid %u later on; "
+                              "init makes one's own and takes a plain name.", args[0], consumer.name, consumer.uid);
         else
                 r = init_consumer(ctl, args[0], &arguments.options);
         free(arguments.devices);
@@ -162,11 +162,13 @@ const struct verb verb_init = {
                 "  --device=ADDRESS    a PCI device that it uses, like 0000:01:00.0; repeat for\n"
                 "                      more. Without one its PASIDs are unique on the whole host\n"
                 "  --hold=HOLD         what keeps it: boot (until exit or reboot, the default),\n"
-                "                      persistent (also after a reboot; root only), pid=N,\n"
-                "                      unit=NAME\n"
+                "                      persistent (also after a reboot; root only), pid=N (until\n"
+                "                      that process ends) or unit=NAME (until that unit or\n"
+                "                      cgroup has no process)\n"
                 "  --min=N, --max=N    the range that its PASIDs come from\n"
                 "  --quota=N           how many PASIDs it may have\n"
-                "  --mode=MODE         advisory (it attaches by itself, the default) or mediated\n",
+                "  --mode=MODE         who attaches its PASIDs to the devices: advisory (itself,\n"
+                "                      the default) or mediated (pasidd; needs a device)\n",
         .notes =
                 "Nothing is printed but with --json, which describes the consumer.\n"
                 "\nExample:\n"

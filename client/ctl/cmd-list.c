@@ -81,11 +81,12 @@ static int run_list(struct ctl *ctl, int argc, char **argv) {
         char **args;
         int c, n, r;
 
-        while ((c = ctl_getopt(ctl, argc, argv, "h", options)) != -1) {
+        while ((c = ctl_getopt(ctl, argc, argv, ":h", options)) != -1) {
                 if (c != OPT_STATE)
                         return ctl->status;
                 if (!is_state(optarg))
-                        return ctl_usage(ctl, "--state takes allocated, attached, cooling, reserved or lost, not '%s'", optarg);
+                        return ctl_usage(ctl, "--state takes allocated, attached, cooling, reserved or lost, "
+                                         "not \"%s\".", optarg);
                 state = optarg;
         }
         if (!ctl_arguments(ctl, argc, argv, 0, 1, &args, &n))

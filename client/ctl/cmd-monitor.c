@@ -38,6 +38,10 @@ static const char *event_word(enum pasid_event_type type) {
                 return "consumer-removed";
         case PASID_EVENT_RESTARTED:
                 return "restarted";
+        case PASID_EVENT_LOST:
+                return "lost";
+        case PASID_EVENT_DEVICE_REQUESTED:
+                return "device-requested";
         default:
                 return NULL;
         }
@@ -63,16 +67,25 @@ static int print_json(struct monitor *monitor, const struct pasid_event *event, 
                 json_record_number(&record, "pasid", event->pasid);
         if (event->reason)
                 json_record_text(&record, "reason", event->reason);
+        if (event->device) {
+                json_record_text(&record, "device", event->device);
+                record_time(&record, "deadline", event->deadline_usec);
+        }
         return json_stream_add(&monitor->json, record);
 }
 
 static int print_line(struct monitor *monitor, const struct pasid_event *event, uint64_t now) {
         char time[TIME_TEXT_MAX], pasid[16] = "";
-        _cleanup_free_ char *consumer = NULL;
+        _cleanup_free_ char *consumer = NULL, *device = NULL;
 
         if (event->consumer) {
                 consumer = text_escape(event->consumer, strlen(event->consumer), monitor->ctl->utf8);
                 if (!consumer)
+                        return -ENOMEM;
+        }
+        if (event->device) {
+                device = text_escape(event->device, strlen(event->device), monitor->ctl->utf8);
+                if (!device)
                         return -ENOMEM;
         }
         if (event->pasid > 0)
@@ -83,6 +96,8 @@ static int print_line(struct monitor *monitor, const struct pasid_event *event, 
         /* Freeing is what freed a number: only another reason is news. */
         if (event->reason && strcmp(event->reason, "freed") != 0)
                 (void) printf(" (%s)", event->reason);
+        if (event->device)
+                (void) printf(" %7s %s (until %s)", "", device, format_time(event->deadline_usec, TIME_PEOPLE, time));
         (void) putchar('\n');
         return 0;
 }
@@ -145,7 +160,7 @@ static int watch(struct monitor *monitor, int signal_fd) {
                 if (r > 0)
                         return EXIT_SUCCESS;
                 if (r == -ECONNRESET || r == -ENOTCONN)
-                        return ctl_fail(ctl, "the connection to pasidd ended");
+                        return ctl_fail(ctl, "The connection to pasidd ended.");
                 if (r < 0)
                         return ctl_refused(ctl, r);
         }
@@ -170,7 +185,7 @@ static int run_monitor(struct ctl *ctl, int argc, char **argv) {
         (void) sigprocmask(SIG_BLOCK, &signals, NULL);
         signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
         if (signal_fd < 0)
-                return ctl_fail(ctl, "cannot wait for signals: %s", strerror(errno));
+                return ctl_fail(ctl, "Signals cannot be waited for: %s.", strerror(errno));
         r = pasid_subscribe(ctl->client, event_cb, &monitor);
         return r < 0 ? ctl_refused(ctl, r) : watch(&monitor, signal_fd);
 }
@@ -178,7 +193,7 @@ static int run_monitor(struct ctl *ctl, int argc, char **argv) {
 const struct verb verb_monitor = {
         .name = "monitor",
         .arguments = "",
-        .summary = "Print allocations, ends and consumers as they come and go",
+        .summary = "Print what happens to PASIDs, consumers and devices",
         .options = "",
         .notes =
                 "Goes on until it is interrupted. With --json each event is an object by itself.\n"

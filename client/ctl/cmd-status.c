@@ -16,7 +16,9 @@ static int print_status(struct ctl *ctl, const struct pasid_status *status) {
             (r = ctl_print_field(ctl, "pasids:", "%u", status->pasids)) < 0 ||
             (r = ctl_print_field(ctl, "consumers:", "%u", status->consumers)) < 0 ||
             (r = ctl_print_field(ctl, "boot_id:", "%s", status->boot_id)) < 0 ||
-            (r = ctl_print_field(ctl, "table:", "%s", status->table)) < 0)
+            (r = ctl_print_field(ctl, "table:", "%s", status->table)) < 0 ||
+            (r = ctl_print_field(ctl, "restored:", "%u kept, %u detached, %u lost", status->restored_kept,
+                                 status->restored_detached, status->restored_lost)) < 0)
                 return ctl_write_failed(ctl, r);
         return EXIT_SUCCESS;
 }
@@ -32,6 +34,9 @@ static int print_json(struct ctl *ctl, const struct pasid_status *status) {
         json_record_number(&record, "consumers", status->consumers);
         json_record_text(&record, "boot_id", status->boot_id);
         json_record_text(&record, "table", status->table);
+        json_record_number(&record, "restored_kept", status->restored_kept);
+        json_record_number(&record, "restored_detached", status->restored_detached);
+        json_record_number(&record, "restored_lost", status->restored_lost);
         r = rows_begin(&rows, ctl, NULL, 0);
         if (r != EXIT_SUCCESS) {
                 json_object_put(record);

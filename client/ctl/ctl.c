@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "args.h"
+#include "suggest.h"
 #include "text.h"
 
 #define COMMON_HELP                                                                    \
@@ -41,11 +41,11 @@ static void _printf_(2, 0) say(struct ctl *ctl, const char *format, va_list ap) 
         (void) fflush(stdout);
         if (n < 0) {
                 text = NULL;
-                fputs("pasidctl: out of memory\n", stderr);
+                fputs("pasidctl: Out of memory.\n", stderr);
                 return;
         }
         line = text_escape(text, (size_t) n, ctl->utf8);
-        fprintf(stderr, "pasidctl: %s\n", line ?: "out of memory");
+        fprintf(stderr, "pasidctl: %s\n", line ?: "Out of memory.");
 }
 
 int ctl_usage(struct ctl *ctl, const char *format, ...) {
@@ -66,10 +66,24 @@ int ctl_fail(struct ctl *ctl, const char *format, ...) {
         return EXIT_FAILURE;
 }
 
-int ctl_refused(struct ctl *ctl, int r) {
-        const char *sentence = ctl->client ? pasid_strerror_last(ctl->client) : NULL;
+const char *ctl_reason(struct ctl *ctl, int r) {
+        const char *text = ctl->client ? pasid_strerror_last(ctl->client) : "";
+        size_t n;
 
-        return ctl_fail(ctl, "%s", sentence && sentence[0] != '\0' ? sentence : pasid_strerror(r));
+        if (text[0] == '\0')
+                text = pasid_strerror(r);
+        n = strlen(text);
+        if (n > 0 && text[n - 1] == '.')
+                return text;
+        /* A short text, not a sentence. */
+        free(ctl->reason);
+        if (asprintf(&ctl->reason, "%s.", text) < 0)
+                ctl->reason = NULL;
+        return ctl->reason ?: text;
+}
+
+int ctl_refused(struct ctl *ctl, int r) {
+        return ctl_fail(ctl, "%s", ctl_reason(ctl, r));
 }
 
 int ctl_write_failed(struct ctl *ctl, int r) {
@@ -80,20 +94,51 @@ int ctl_write_failed(struct ctl *ctl, int r) {
                 (void) signal(SIGPIPE, SIG_DFL);
                 (void) raise(SIGPIPE);
         }
-        return ctl_fail(ctl, "cannot write the output: %s", strerror(-r));
+        return ctl_fail(ctl, "The output cannot be written: %s.", strerror(-r));
+}
+
+/* What getopt_long() would say by itself, in the words of the other messages. */
+static int refuse_option(struct ctl *ctl, char **argv, const struct option *options, bool lacks_value) {
+        const char *const of = ctl->verb ? ctl->verb->name : "", *near, *names[32] = { NULL };
+        _cleanup_free_ char *typed = NULL;
+        size_t n = 0, n_begin = 0;
+
+        /* A short one of several in a word: there is only -h. */
+        if (optopt > 0 && optopt < OPT_ADDRESS)
+                return ctl_usage(ctl, "\"-%c\" is no option; pasidctl %s%s--help has them.", optopt, of,
+                                 of[0] ? " " : "");
+        typed = strndup(argv[optind - 1], strcspn(argv[optind - 1], "="));
+        if (!typed)
+                return ctl_fail(ctl, "Out of memory.");
+        if (lacks_value)
+                return ctl_usage(ctl, "\"%s\" takes a value.", typed);
+        if (optopt > 0)
+                return ctl_usage(ctl, "\"%s\" takes no value.", typed);
+        for (; options[n].name && n + 1 < ELEMENTSOF(names); n++) {
+                names[n] = options[n].name;
+                n_begin += strstr(names[n], typed + 2) == names[n];
+        }
+        if (n_begin > 1)
+                return ctl_usage(ctl, "\"%s\" can be more than one option; write more of it.", typed);
+        near = suggest(names, typed + 2);
+        if (near)
+                return ctl_usage(ctl, "\"%s\" is no option; did you mean \"--%s\"?", typed, near);
+        return ctl_usage(ctl, "\"%s\" is no option; pasidctl %s%s--help has them.", typed, of, of[0] ? " " : "");
 }
 
 int ctl_getopt(struct ctl *ctl, int argc, char **argv, const char *short_options, const struct option *options) {
-        int c = getopt_long(argc, argv, short_options, options, NULL);
+        int c;
 
-        for (;; c = getopt_long(argc, argv, short_options, options, NULL)) {
+        opterr = 0;
+        for (;;) {
+                c = getopt_long(argc, argv, short_options, options, NULL);
                 switch (c) {
                 case OPT_ADDRESS:
                         ctl->address = optarg;
                         break;
                 case OPT_JSON:
                         if (json_mode_from_string(optarg, &ctl->json) < 0) {
-                                ctl->status = ctl_usage(ctl, "--json takes short or pretty, not '%s'", optarg);
+                                ctl->status = ctl_usage(ctl, "--json takes short or pretty, not \"%s\".", optarg);
                                 return OPT_JSON;
                         }
                         break;
@@ -115,9 +160,9 @@ int ctl_getopt(struct ctl *ctl, int argc, char **argv, const char *short_options
                         ctl->status = EXIT_SUCCESS;
                         printf("pasidctl %s\n", PACKAGE_VERSION);
                         return OPT_VERSION;
+                case ':':
                 case '?':
-                        /* getopt_long() said what is wrong. */
-                        ctl->status = EXIT_USAGE;
+                        ctl->status = refuse_option(ctl, argv, options, c == ':');
                         return '?';
                 default:
                         return c;
@@ -129,14 +174,14 @@ bool ctl_arguments(struct ctl *ctl, int argc, char **argv, int min, int max, cha
         static const struct option options[] = { COMMON_OPTIONS };
         int n;
 
-        if (optind == 0 && ctl_getopt(ctl, argc, argv, "h", options) != -1)
+        if (optind == 0 && ctl_getopt(ctl, argc, argv, ":h", options) != -1)
                 return false;
         n = argc - optind;
         if (n < min || n > max) {
                 const char *arguments = ctl->verb->arguments[0] ? ctl->verb->arguments : "no arguments";
 
-                ctl->status = n < min ? ctl_usage(ctl, "%s takes %s", ctl->verb->name, arguments)
-                                      : ctl_usage(ctl, "%s takes %s; what is '%s'?", ctl->verb->name, arguments,
+                ctl->status = n < min ? ctl_usage(ctl, "%s takes %s.", ctl->verb->name, arguments)
+                                      : ctl_usage(ctl, "%s takes %s; what is \"%s\"?", ctl->verb->name, arguments,
                                                   argv[optind + max]);
                 return false;
         }
@@ -158,13 +203,14 @@ int ctl_connect(struct ctl *ctl) {
                 return EXIT_SUCCESS;
         address = ctl->address ?: getenv("PASIDD_ADDRESS") ?: "its usual places";
         if (r == -ECONNREFUSED)
-                return ctl_fail(ctl, "pasidd is not at %s; is it running (systemctl start pasidd.socket), "
+                return ctl_fail(ctl, "There is no pasidd at %s; is it running (systemctl start pasidd.socket), "
                                 "or at another --address?", address);
         if (r == -EACCES)
-                return ctl_fail(ctl, "no permission to connect to pasidd at %s; root and members of its group may", address);
+                return ctl_fail(ctl, "There is no permission to connect to pasidd at %s; "
+                                "root and members of its group may.", address);
         if (r == -EINVAL)
-                return ctl_usage(ctl, "'%s' is no address; system, bus:ADDRESS and unix:path=PATH are", address);
-        return ctl_fail(ctl, "cannot connect to pasidd at %s: %s", address, pasid_strerror(r));
+                return ctl_usage(ctl, "\"%s\" is no address; system, bus:ADDRESS and unix:path=PATH are.", address);
+        return ctl_fail(ctl, "pasidd at %s cannot be connected to: %s.", address, pasid_strerror(r));
 }
 
 int ctl_get_consumer(struct ctl *ctl, const char *text, struct pasid_consumer **ret) {
@@ -172,12 +218,27 @@ int ctl_get_consumer(struct ctl *ctl, const char *text, struct pasid_consumer **
         int r;
 
         if (arg_consumer(text, &consumer) < 0)
-                return ctl_usage(ctl, "'%s' names no consumer; NAME is one's own, UID:NAME anybody's", text);
+                return ctl_usage(ctl, "\"%s\" names no consumer; NAME is one's own, UID:NAME anybody's.", text);
         r = ctl_connect(ctl);
         if (r != EXIT_SUCCESS)
                 return r;
         r = pasid_consumer_get(ctl->client, consumer.uid, consumer.name, ret);
         return r < 0 ? ctl_refused(ctl, r) : EXIT_SUCCESS;
+}
+
+int ctl_numbers(struct ctl *ctl, char *const *args, size_t n, struct arg_numbers *ret) {
+        const char *bad = NULL;
+
+        switch (arg_numbers(args, n, ret, &bad)) {
+        case 0:
+                return EXIT_SUCCESS;
+        case -E2BIG:
+                return ctl_usage(ctl, "There are %u PASIDs in all; \"%s\" makes it more.", PASID_MAX, bad);
+        case -ENOMEM:
+                return ctl_fail(ctl, "Out of memory.");
+        default:
+                return ctl_usage(ctl, "\"%s\" is neither a PASID nor a range FIRST-LAST.", bad);
+        }
 }
 
 void ctl_output(struct ctl *ctl) {

@@ -9,6 +9,7 @@
 #include <pasid/pasid.h>
 #include <stdbool.h>
 
+#include "args.h"
 #include "internal/cleanup.h"
 #include "json.h"
 #include "pager.h"
@@ -30,8 +31,8 @@ struct verb {
         int (*run)(struct ctl *ctl, int argc, char **argv); /* returns the exit status */
 };
 
-extern const struct verb verb_alloc, verb_consumers, verb_devices, verb_exit, verb_find, verb_free, verb_init,
-        verb_list, verb_monitor, verb_status;
+extern const struct verb verb_alloc, verb_attach, verb_check, verb_consumers, verb_detach, verb_devices, verb_exit,
+        verb_find, verb_free, verb_init, verb_list, verb_monitor, verb_status;
 
 struct ctl {
         const struct verb *verb; /* NULL before it is known */
@@ -46,6 +47,7 @@ struct ctl {
         int status;     /* what to exit with when ctl_getopt() ended the verb */
         struct pager pager;
         struct pasid_client *client;
+        char *reason; /* of ctl_reason() */
 };
 
 /* Values of the common options; a verb's own begin at OPT_OWN. */
@@ -83,6 +85,8 @@ int ctl_usage(struct ctl *ctl, const char *format, ...) _printf_(2, 3);
 int ctl_fail(struct ctl *ctl, const char *format, ...) _printf_(2, 3);
 /* r: what a function of the library returned; the daemon's own sentence if there is one. */
 int ctl_refused(struct ctl *ctl, int r);
+/* That sentence, until the next one is asked for. */
+const char *ctl_reason(struct ctl *ctl, int r);
 /* r: why stdout could not be written. */
 int ctl_write_failed(struct ctl *ctl, int r);
 
@@ -90,6 +94,8 @@ int ctl_write_failed(struct ctl *ctl, int r);
 int ctl_connect(struct ctl *ctl);
 /* text: NAME or UID:NAME. */
 int ctl_get_consumer(struct ctl *ctl, const char *text, struct pasid_consumer **ret);
+/* Prints the error itself too: n arguments, each a PASID or a range of them; ret->items are the caller's to free(). */
+int ctl_numbers(struct ctl *ctl, char *const *args, size_t n, struct arg_numbers *ret);
 
 /* Starts what is printed for people or programs: the pager if one is wanted. */
 void ctl_output(struct ctl *ctl);

@@ -15,14 +15,12 @@
 #include <unistd.h>
 
 #include "ctl.h"
+#include "suggest.h"
 
 static const struct verb *const verbs[] = {
-        &verb_init, &verb_exit, &verb_alloc, &verb_free, &verb_find,
-        &verb_list, &verb_consumers, &verb_devices, &verb_monitor, &verb_status,
+        &verb_init, &verb_exit, &verb_alloc, &verb_free, &verb_attach, &verb_detach, &verb_find,
+        &verb_list, &verb_consumers, &verb_devices, &verb_monitor, &verb_check, &verb_status,
 };
-
-/* Of the contract, but not of this version. */
-static const char *const later_verbs[] = { "attach", "detach", "run", "check" };
 
 #define SHORT_USAGE "Usage: pasidctl [OPTION]... VERB [ARGUMENT]...\n"
 
@@ -37,15 +35,21 @@ void ctl_help(const struct ctl *ctl) {
 }
 
 static int find_verb(struct ctl *ctl, const char *name) {
-        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+        const char *names[ELEMENTSOF(verbs) + 1] = { NULL }, *near;
+
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++) {
+                names[i] = verbs[i]->name;
                 if (strcmp(verbs[i]->name, name) == 0) {
                         ctl->verb = verbs[i];
                         return EXIT_SUCCESS;
                 }
-        for (size_t i = 0; i < ELEMENTSOF(later_verbs); i++)
-                if (strcmp(later_verbs[i], name) == 0)
-                        return ctl_usage(ctl, "'%s' is not in this version", name);
-        return ctl_usage(ctl, "unknown verb '%s'; pasidctl --help lists them", name);
+        }
+        if (strcmp(name, "run") == 0)
+                return ctl_usage(ctl, "\"run\" is not in this version; pasidctl --help lists the verbs that are.");
+        near = suggest(names, name);
+        if (near)
+                return ctl_usage(ctl, "\"%s\" is no verb; did you mean \"%s\"?", name, near);
+        return ctl_usage(ctl, "\"%s\" is no verb; pasidctl --help lists them.", name);
 }
 
 /*
@@ -79,7 +83,7 @@ static int run(struct ctl *ctl, int argc, char **argv) {
         int r;
 
         /* "+": an option after the verb is the verb's to read. */
-        if (ctl_getopt(ctl, argc, argv, "+h", options) != -1)
+        if (ctl_getopt(ctl, argc, argv, "+:h", options) != -1)
                 return ctl->status;
         if (optind >= argc) {
                 fputs(SHORT_USAGE "pasidctl --help tells more.\n", stderr);
@@ -118,8 +122,10 @@ int main(int argc, char **argv) {
                 status = ctl_write_failed(&ctl, -(errno ?: EIO));
         pager_close(&ctl.pager);
         ctl.client = pasid_client_free(ctl.client);
+        free(ctl.reason);
+        ctl.reason = NULL;
         /* Some file systems report a full disk only at the end. */
         if (close(STDOUT_FILENO) < 0 && errno != EBADF && status == EXIT_SUCCESS)
-                status = ctl_fail(&ctl, "cannot write the output: %s", strerror(errno));
+                status = ctl_fail(&ctl, "The output cannot be written: %s.", strerror(errno));
         return status;
 }

@@ -25,7 +25,7 @@ int rows_begin(struct rows *rows, struct ctl *ctl, const struct table_column *co
                 r = table_new(&options, columns, n_columns, &rows->table);
         }
         if (r < 0)
-                return ctl_fail(ctl, "%s", strerror(-r));
+                return ctl_fail(ctl, "%s.", strerror(-r));
         ctl_output(ctl);
         return EXIT_SUCCESS;
 }
@@ -80,6 +80,7 @@ struct json_object *consumer_record(const struct pasid_consumer_info *info) {
         json_record_number(&record, "quota", info->quota);
         json_record_number(&record, "allocated", info->allocated);
         json_record_text(&record, "hold", pasid_hold_to_string(info->hold));
+        json_record_text(&record, "hold_state", info->hold_is_watched ? "watched" : "unknown");
         json_record_text(&record, "mode", pasid_mode_to_string(info->mode));
         record_time(&record, "since", info->since_usec);
         json_record_number(&record, "pinned_bytes", info->pinned_bytes);

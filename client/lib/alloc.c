@@ -35,9 +35,9 @@ static int request_check(struct pasid_consumer *consumer, struct request *q, con
         if (r < 0)
                 return lp_fail(client, r, NULL);
         if (!q->private_data && q->private_size > 0)
-                return lp_fail(client, EINVAL, "There are no %zu bytes of private data at NULL", q->private_size);
+                return lp_fail(client, EINVAL, "Private data is NULL, and its size is not 0, but %zu.", q->private_size);
         if (q->private_size > PASID_PRIVATE_MAX)
-                return lp_fail(client, EMSGSIZE, "Private data of %zu bytes is above the limit of %u bytes", q->private_size, PASID_PRIVATE_MAX);
+                return lp_fail(client, EMSGSIZE, "Private data of %zu bytes is above the limit of %u bytes.", q->private_size, PASID_PRIVATE_MAX);
         if (q->options.token)
                 return 0;
         r = lp_token_make(client, q->token);
@@ -80,7 +80,7 @@ static int request_read(struct pasid_client *client, sd_bus_message *reply, cons
         if (r < 0)
                 return lp_fail_read(client, r);
         if (size != q->count * sizeof(*ret))
-                return lp_fail(client, EBADMSG, "pasidd gave %zu numbers instead of %u", size / sizeof(*ret), q->count);
+                return lp_fail(client, EBADMSG, "pasidd was asked for a count of %u, and gave %zu.", q->count, size / sizeof(*ret));
         memcpy(ret, numbers, size);
         return 0;
 }
@@ -115,12 +115,12 @@ _public_ int pasid_alloc(struct pasid_consumer *consumer, uint32_t min, uint32_t
         int r;
 
         if (!consumer || !ret_pasid)
-                return lp_fail(consumer ? consumer->client : NULL, EINVAL, "A consumer, and a place for the number, are needed");
+                return lp_fail(consumer ? consumer->client : NULL, EINVAL, "A consumer, and a place for the number, are needed.");
         r = request_check(consumer, &q, options);
         if (r < 0)
                 return r;
         if (q.options.contiguous || q.options.align > 0)
-                return lp_fail(consumer->client, EINVAL, "The options contiguous and align are for pasid_alloc_many() only");
+                return lp_fail(consumer->client, EINVAL, "The options contiguous and align are for pasid_alloc_many() only.");
         return request_run(consumer, &q, ret_pasid);
 }
 
@@ -130,12 +130,15 @@ _public_ int pasid_alloc_many(struct pasid_consumer *consumer, uint32_t count, u
         int r;
 
         if (!consumer || !ret_pasids)
-                return lp_fail(consumer ? consumer->client : NULL, EINVAL, "A consumer, and a place for the numbers, are needed");
+                return lp_fail(consumer ? consumer->client : NULL, EINVAL, "A consumer, and a place for the numbers, are needed.");
         if (count < 1 || count > PASID_MAX)
-                return lp_fail(consumer->client, EINVAL, "A count of %u is outside 1..%u", count, PASID_MAX);
+                return lp_fail(consumer->client, EINVAL, "A count of %u is outside 1..%u.", count, PASID_MAX);
         r = request_check(consumer, &q, options);
         if (r < 0)
                 return r;
+        if (q.options.attach)
+                return lp_fail(consumer->client, EINVAL, "The option attach is for pasid_alloc() only; "
+                               "pasid_attach() attaches each of several.");
         return request_run(consumer, &q, ret_pasids);
 }
 
@@ -164,8 +167,10 @@ _public_ int pasid_free_many(struct pasid_consumer *consumer, const uint32_t *pa
                 return r;
         if (n_pasids == 0)
                 return 0;
-        if (!pasids || n_pasids > PASID_MAX)
-                return lp_fail(consumer->client, EINVAL, "%zu numbers to free are none, or above %u", n_pasids, PASID_MAX);
+        if (!pasids)
+                return lp_fail(consumer->client, EINVAL, "The PASIDs to free are NULL, and their count is not 0, but %zu.", n_pasids);
+        if (n_pasids > PASID_MAX)
+                return lp_fail(consumer->client, EINVAL, "A count of %zu is above %u.", n_pasids, PASID_MAX);
         r = lp_consumer_call_new(consumer, "FreeMany", &call);
         if (r < 0)
                 return r;

@@ -59,7 +59,7 @@ int lp_call(struct pasid_client *client, sd_bus_message *call, const char *signa
         r = wait_for_reply(client, call, &reply);
         member = sd_bus_message_get_member(call); /* not earlier: sending it moves its header */
         if (r == -ECONNRESET)
-                return lp_fail(client, r, "The connection to pasidd at %s was lost during %s; connect again", client->address, member);
+                return lp_fail(client, r, "The connection to pasidd at %s was lost during %s; connect again.", client->address, member);
         if (r < 0)
                 return lp_fail(client, lp_local_error(r), NULL);
         error = sd_bus_message_get_error(reply);
@@ -67,7 +67,7 @@ int lp_call(struct pasid_client *client, sd_bus_message *call, const char *signa
                 return lp_fail_bus(client, sd_bus_message_get_path(call), member, error);
         lp_token_heard(client, sd_bus_message_get_sender(reply));
         if (sd_bus_message_has_signature(reply, signature) <= 0)
-                return lp_fail(client, EBADMSG, "pasidd's answer to %s has the form '%s' instead of '%s'",
+                return lp_fail(client, EBADMSG, "pasidd's answer to %s has the form \"%s\" instead of \"%s\".",
                                member, sd_bus_message_get_signature(reply, 1), signature);
         if (ret_reply)
                 *ret_reply = TAKE_PTR(reply);
@@ -77,7 +77,7 @@ int lp_call(struct pasid_client *client, sd_bus_message *call, const char *signa
 int lp_fail_append(struct pasid_client *client, int r) {
         /* sd-bus refuses text that is not UTF-8 with EINVAL. */
         if (r == -EINVAL)
-                return lp_fail(client, EINVAL, "An argument is no valid UTF-8 text");
+                return lp_fail(client, EINVAL, "An argument is no valid UTF-8 text.");
         return lp_fail(client, lp_local_error(r), NULL);
 }
 
@@ -136,6 +136,12 @@ static int read_property(sd_bus_message *m, const struct lp_property *p) {
                         return r;
                 free(*(char ***) p->dest);
                 *(char ***) p->dest = strings;
+        } else if (p->type[0] == '(') {
+                uint32_t *numbers = p->dest;
+
+                r = sd_bus_message_read(m, p->type, &numbers[0], &numbers[1], &numbers[2]);
+                if (r < 0)
+                        return r;
         } else if (p->type[0] == 'b') {
                 r = sd_bus_message_read_basic(m, 'b', &b);
                 if (r < 0)

@@ -33,8 +33,8 @@ int lp_client_check(struct pasid_client *client) {
         if (client->bus && sd_bus_is_open(client->bus) > 0)
                 return 0;
         if (is_foreign(client))
-                return lp_fail(client, ECHILD, "The client was made before a fork(); make another in the child");
-        return lp_fail(client, ENOTCONN, "There is no connection to pasidd at %s any more; connect again", client->address);
+                return lp_fail(client, ECHILD, "The client was made before a fork(); make another in the child.");
+        return lp_fail(client, ENOTCONN, "There is no connection to pasidd at %s any more; connect again.", client->address);
 }
 
 static void disconnect(struct pasid_client *client) {
@@ -101,7 +101,7 @@ _public_ int pasid_client_reconnect(struct pasid_client *client) {
         disconnect(client);
         r = lp_connect(client->address, client->timeout_usec, &bus, &address, &on_bus);
         if (r < 0)
-                return lp_fail(client, r, "No new connection to pasidd at %s: %s", client->address, pasid_strerror(r));
+                return lp_fail(client, r, "No new connection to pasidd at %s: %s.", client->address, pasid_strerror(r));
         client->bus = TAKE_PTR(bus);
         client->fd = sd_bus_get_fd(client->bus);
         lp_token_resend(client);
@@ -151,7 +151,7 @@ static int process_bus(struct pasid_client *client) {
         if (client->event_result < 0)
                 return client->event_result;
         if (r == -ECONNRESET || r == -ENOTCONN || sd_bus_is_open(client->bus) <= 0)
-                return lp_fail(client, ECONNRESET, "The connection to pasidd at %s was lost; connect again", client->address);
+                return lp_fail(client, ECONNRESET, "The connection to pasidd at %s was lost; connect again.", client->address);
         if (r < 0)
                 return lp_fail(client, lp_local_error(r), NULL);
         return r > 0 || client->n_events > 0;
@@ -163,7 +163,7 @@ _public_ int pasid_client_process(struct pasid_client *client) {
         if (!client)
                 return -EINVAL;
         if (client->processing)
-                return lp_fail(client, EBUSY, "pasid_client_process() was called from its own callback");
+                return lp_fail(client, EBUSY, "pasid_client_process() was called from its own callback.");
         client->processing = true;
         r = lp_event_deliver(client);
         if (r == 0) {

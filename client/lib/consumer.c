@@ -123,15 +123,15 @@ static int append_options(sd_bus_message *m, const struct pasid_consumer_options
 
 static int check_options(struct pasid_client *client, const struct pasid_consumer_options *o) {
         if (!pasid_hold_to_string(o->hold))
-                return lp_fail(client, EINVAL, "There is no hold number %d", (int) o->hold);
+                return lp_fail(client, EINVAL, "There is no hold number %d.", (int) o->hold);
         if (o->mode != PASID_MODE_ADVISORY && o->mode != PASID_MODE_MEDIATED)
-                return lp_fail(client, EINVAL, "There is no mode number %d", (int) o->mode);
+                return lp_fail(client, EINVAL, "There is no mode number %d.", (int) o->mode);
         if (o->hold == PASID_HOLD_FD && o->hold_fd < 0)
-                return lp_fail(client, EINVAL, "The hold 'fd' needs hold_fd, not %d", o->hold_fd);
+                return lp_fail(client, EINVAL, "The hold \"fd\" needs hold_fd, not %d.", o->hold_fd);
         if (o->hold == PASID_HOLD_PROCESS && o->hold_pid <= 0)
-                return lp_fail(client, EINVAL, "The hold 'process' needs hold_pid, not %d", (int) o->hold_pid);
+                return lp_fail(client, EINVAL, "The hold \"process\" needs hold_pid, not %d.", (int) o->hold_pid);
         if (o->hold == PASID_HOLD_UNIT && !o->hold_unit)
-                return lp_fail(client, EINVAL, "The hold 'unit' needs hold_unit");
+                return lp_fail(client, EINVAL, "The hold \"unit\" needs hold_unit.");
         return 0;
 }
 
@@ -139,7 +139,7 @@ static int append_name(struct pasid_client *client, sd_bus_message *m, const cha
         int r = sd_bus_message_append_basic(m, 's', name);
 
         if (r == -EINVAL)
-                return lp_fail(client, EILSEQ, "A consumer's name is UTF-8 text, and this one is not");
+                return lp_fail(client, EILSEQ, "A consumer's name is UTF-8 text, and this one is not.");
         return r < 0 ? lp_fail_append(client, r) : 0;
 }
 
@@ -167,7 +167,7 @@ _public_ int pasid_consumer_init(struct pasid_client *client, const char *name, 
         int r;
 
         if (!client || !name)
-                return lp_fail(client, EINVAL, "A consumer needs a name");
+                return lp_fail(client, EINVAL, "A consumer needs a name.");
         r = lp_struct_read(options, &o);
         if (r < 0)
                 return lp_fail(client, r, NULL);
@@ -182,7 +182,7 @@ _public_ int pasid_consumer_init(struct pasid_client *client, const char *name, 
                 return r;
         r = append_options(call, &o);
         if (r == -EBADF)
-                return lp_fail(client, EINVAL, "hold_fd %d is no open file descriptor", o.hold_fd);
+                return lp_fail(client, EINVAL, "hold_fd %d is no open file descriptor.", o.hold_fd);
         if (r < 0)
                 return lp_fail_append(client, r);
         return call_for_consumer(client, call, ret);
@@ -193,7 +193,7 @@ _public_ int pasid_consumer_get(struct pasid_client *client, uid_t uid, const ch
         int r;
 
         if (!client || !name || !ret)
-                return lp_fail(client, EINVAL, "A name, and a place for the consumer, are needed");
+                return lp_fail(client, EINVAL, "A name, and a place for the consumer, are needed.");
         r = lp_call_new(client, PASIDD_PATH, PASIDD_IFACE_MANAGER, "GetConsumer", &call);
         if (r < 0)
                 return r;
@@ -264,7 +264,7 @@ static int describe(struct pasid_client *client, const char *path, sd_bus_messag
         __attribute__((cleanup(addresses_freep))) char **addresses = NULL;
         _cleanup_free_ char **devices = NULL;
         _cleanup_free_ char *name = NULL;
-        const char *hold = "", *mode = "";
+        const char *hold = "", *mode = "", *hold_state = "";
         const struct lp_property properties[] = {
                 { "Devices", "ao", &devices },
                 { "Min", "u", &info.min },
@@ -272,6 +272,7 @@ static int describe(struct pasid_client *client, const char *path, sd_bus_messag
                 { "Quota", "u", &info.quota },
                 { "Allocated", "u", &info.allocated },
                 { "Hold", "s", &hold },
+                { "HoldState", "s", &hold_state },
                 { "Mode", "s", &mode },
                 { "Since", "t", &info.since_usec },
                 { "PinnedBytes", "t", &info.pinned_bytes },
@@ -291,6 +292,7 @@ static int describe(struct pasid_client *client, const char *path, sd_bus_messag
         info.devices = (const char *const *) addresses;
         info.hold = lp_hold_from_string(hold);
         info.mode = lp_mode_from_string(mode);
+        info.hold_is_watched = strcmp(hold_state, "watched") == 0;
         return d->callback(&info, d->userdata);
 }
 
@@ -300,7 +302,7 @@ _public_ int pasid_consumer_describe(struct pasid_consumer *consumer, pasid_cons
         int r;
 
         if (!consumer || !callback)
-                return lp_fail(consumer ? consumer->client : NULL, EINVAL, "A consumer and a callback are needed");
+                return lp_fail(consumer ? consumer->client : NULL, EINVAL, "A consumer and a callback are needed.");
         r = lp_get_all(consumer->client, consumer->path, PASIDD_IFACE_CONSUMER, &m);
         if (r < 0)
                 return r;
@@ -311,6 +313,6 @@ _public_ int pasid_consumer_for_each(struct pasid_client *client, pasid_consumer
         struct describe d = { callback, userdata };
 
         if (!client || !callback)
-                return lp_fail(client, EINVAL, "A callback is needed");
+                return lp_fail(client, EINVAL, "A callback is needed.");
         return lp_objects_for_each(client, PASIDD_IFACE_CONSUMER, describe, &d);
 }

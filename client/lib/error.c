@@ -123,10 +123,13 @@ static int bus_error_code(const sd_bus_error *error, const char *path) {
 
         if (e)
                 return e->code;
-        /* An object that is not there is a consumer that is not there. */
-        if (strcmp(error->name, BUS_ERROR "UnknownObject") == 0 && path &&
-            strncmp(path, PASIDD_CONSUMER_PREFIX "/", sizeof(PASIDD_CONSUMER_PREFIX)) == 0)
-                return ESRCH;
+        /* An object that is not there is a consumer, or a device, that is not there. */
+        if (strcmp(error->name, BUS_ERROR "UnknownObject") == 0 && path) {
+                if (strncmp(path, PASIDD_CONSUMER_PREFIX "/", sizeof(PASIDD_CONSUMER_PREFIX)) == 0)
+                        return ESRCH;
+                if (strncmp(path, PASIDD_DEVICE_PREFIX "/", sizeof(PASIDD_DEVICE_PREFIX)) == 0)
+                        return ENODEV;
+        }
         for (size_t i = 0; i < ELEMENTSOF(bus_errors); i++)
                 if (strcmp(error->name, bus_errors[i].name) == 0)
                         return bus_errors[i].code;
@@ -142,14 +145,14 @@ int lp_fail_bus(struct pasid_client *client, const char *path, const char *membe
         code = bus_error_code(error, path);
         switch (code) {
         case ETIMEDOUT:
-                return lp_fail(client, code, "%s was not answered within %.1f s by pasidd at %s; it may be done later all the same",
+                return lp_fail(client, code, "%s was not answered within %.1f s by pasidd at %s; it may be done later all the same.",
                                member, (double) client->timeout_usec / 1e6, client->address);
         case ECONNREFUSED:
-                return lp_fail(client, code, "%s was not answered: pasidd does not run on %s%s%s%s", member, client->address,
+                return lp_fail(client, code, "%s was not answered: pasidd does not run on %s%s%s%s.", member, client->address,
                                error->message ? " (" : "", error->message ? error->message : "", error->message ? ")" : "");
         case EPROTO:
                 return lp_fail(client, code, "%s failed with the unexpected error %s: %s", member, error->name,
-                               error->message ? error->message : "no more is known");
+                               error->message ? error->message : "no more is known.");
         default:
                 if (!error->message || !*error->message)
                         return lp_fail(client, code, NULL);

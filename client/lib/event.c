@@ -67,11 +67,26 @@ static int event_read(sd_bus_message *m, struct pasid_event *ret, char **ret_nam
         const char *path;
         int r;
 
+        if (sd_bus_message_is_signal(m, PASIDD_IFACE_MANAGER, "DeviceRequested") > 0) {
+                ret->type = PASID_EVENT_DEVICE_REQUESTED;
+                r = sd_bus_message_read(m, "ot", &path, &ret->deadline_usec);
+                if (r < 0)
+                        return r;
+                r = sd_bus_path_decode(path, PASIDD_DEVICE_PREFIX, ret_name);
+                if (r <= 0)
+                        return r < 0 ? r : -EBADMSG;
+                ret->device = *ret_name;
+                return 0;
+        }
+
         if (sd_bus_message_is_signal(m, PASIDD_IFACE_MANAGER, "PasidAllocated") > 0) {
                 ret->type = PASID_EVENT_ALLOCATED;
                 r = sd_bus_message_read(m, "ou", &path, &ret->pasid);
         } else if (sd_bus_message_is_signal(m, PASIDD_IFACE_MANAGER, "PasidFreed") > 0) {
                 ret->type = PASID_EVENT_FREED;
+                r = sd_bus_message_read(m, "ous", &path, &ret->pasid, &ret->reason);
+        } else if (sd_bus_message_is_signal(m, PASIDD_IFACE_MANAGER, "PasidLost") > 0) {
+                ret->type = PASID_EVENT_LOST;
                 r = sd_bus_message_read(m, "ous", &path, &ret->pasid, &ret->reason);
         } else if (sd_bus_message_is_signal(m, IFACE_OBJECTS, "InterfacesAdded") > 0) {
                 ret->type = PASID_EVENT_CONSUMER_ADDED;
@@ -81,8 +96,14 @@ static int event_read(sd_bus_message *m, struct pasid_event *ret, char **ret_nam
                 r = sd_bus_message_read(m, "o", &path);
         } else
                 return -ENOMSG;
+        if (r < 0)
+                return r;
         /* Devices come and go too, and are no consumers. */
-        return r < 0 ? r : lp_consumer_path_decode(path, &ret->uid, ret_name);
+        r = lp_consumer_path_decode(path, &ret->uid, ret_name);
+        if (r < 0)
+                return r;
+        ret->consumer = *ret_name;
+        return 0;
 }
 
 int lp_event_deliver(struct pasid_client *client) {
@@ -94,10 +115,8 @@ int lp_event_deliver(struct pasid_client *client) {
         if (!e)
                 return 0;
         event.type = e->type;
-        if (!e->m || event_read(e->m, &event, &name) >= 0) {
-                event.consumer = name;
+        if (!e->m || event_read(e->m, &event, &name) >= 0)
                 r = client->event_callback(&event, client->event_userdata);
-        }
         event_free(e);
         return r < 0 ? r : 1;
 }
@@ -207,7 +226,7 @@ _public_ int pasid_subscribe(struct pasid_client *client, pasid_event_cb callbac
         int r;
 
         if (!client || !callback)
-                return lp_fail(client, EINVAL, "A callback is needed");
+                return lp_fail(client, EINVAL, "A callback is needed.");
         r = lp_client_check(client);
         if (r < 0)
                 return r;

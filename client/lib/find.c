@@ -38,9 +38,9 @@ _public_ int pasid_find(struct pasid_consumer *consumer, uint32_t pasid, void **
         if (r < 0)
                 return r;
         if (!ret_private != !ret_private_size)
-                return lp_fail(consumer->client, EINVAL, "Private data and its size come only together");
+                return lp_fail(consumer->client, EINVAL, "Private data and its size come only together.");
         if (ret_info && lp_struct_check(ret_info) < 0)
-                return lp_fail(consumer->client, EINVAL, "The size of struct pasid_info is not set");
+                return lp_fail(consumer->client, EINVAL, "The size of struct pasid_info is not set.");
         r = lp_consumer_call_new(consumer, "Find", &call);
         if (r < 0)
                 return r;
@@ -76,9 +76,9 @@ _public_ int pasid_set_private(struct pasid_consumer *consumer, uint32_t pasid, 
         if (r < 0)
                 return r;
         if (!private_data && private_size > 0)
-                return lp_fail(consumer->client, EINVAL, "There are no %zu bytes of private data at NULL", private_size);
+                return lp_fail(consumer->client, EINVAL, "Private data is NULL, and its size is not 0, but %zu.", private_size);
         if (private_size > PASID_PRIVATE_MAX)
-                return lp_fail(consumer->client, EMSGSIZE, "Private data of %zu bytes is above the limit of %u bytes",
+                return lp_fail(consumer->client, EMSGSIZE, "Private data of %zu bytes is above the limit of %u bytes.",
                                private_size, PASID_PRIVATE_MAX);
         r = lp_consumer_call_new(consumer, "SetPrivate", &call);
         if (r < 0)
@@ -126,7 +126,7 @@ _public_ int pasid_who_has(struct pasid_client *client, uint32_t pasid, pasid_ho
         int r, result = 0;
 
         if (!client || !callback)
-                return lp_fail(client, EINVAL, "A callback is needed");
+                return lp_fail(client, EINVAL, "A callback is needed.");
         r = lp_call_new(client, PASIDD_PATH, PASIDD_IFACE_MANAGER, "WhoHas", &call);
         if (r < 0)
                 return r;

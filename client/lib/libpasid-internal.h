@@ -100,7 +100,7 @@ int lp_fail_read(struct pasid_client *client, int r);
 
 struct lp_property {
         const char *name;
-        const char *type; /* "s", "u", "t", "b" (bool *), "as" and "ao" (char ***, array to be freed with free()) */
+        const char *type; /* "s", "u", "t", "b" (bool *), "as" and "ao" (char ***, array to be freed with free()), "(uuu)" (uint32_t [3]) */
         void *dest;
 };
 /* Reads an a{sv}; unknown keys are skipped, and the strings belong to the message. -EBADMSG for a wrong type. */
@@ -124,6 +124,7 @@ void lp_struct_write_(void *given, size_t size, const void *own, size_t own_size
 enum pasid_state lp_state_from_string(const char *s);
 enum pasid_hold lp_hold_from_string(const char *s);
 enum pasid_mode lp_mode_from_string(const char *s);
+enum pasid_finding_type lp_finding_from_string(const char *s);
 
 /* consumer.c */
 int lp_consumer_check(struct pasid_consumer *consumer);

@@ -37,7 +37,7 @@ static int page_next(struct pasid_consumer *consumer, sd_bus_message *m, uint32_
                 return lp_fail_read(consumer->client, r);
         if (r > 0) {
                 if (info.pasid <= *after)
-                        return lp_fail(consumer->client, EBADMSG, "pasidd's list is not in order: %u came after %u", info.pasid, *after);
+                        return lp_fail(consumer->client, EBADMSG, "pasidd's list is not in order: %u came after %u.", info.pasid, *after);
                 *after = info.pasid;
                 info.state = lp_state_from_string(state);
                 *ret = info;
@@ -58,7 +58,7 @@ _public_ int pasid_for_each(struct pasid_consumer *consumer, pasid_cb callback, 
         int r;
 
         if (!consumer || !callback)
-                return lp_fail(consumer ? consumer->client : NULL, EINVAL, "A consumer and a callback are needed");
+                return lp_fail(consumer ? consumer->client : NULL, EINVAL, "A consumer and a callback are needed.");
         while (more) {
                 _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
                 uint32_t start = after;
@@ -75,7 +75,7 @@ _public_ int pasid_for_each(struct pasid_consumer *consumer, pasid_cb callback, 
                 if (r < 0)
                         return r;
                 if (more && after == start)
-                        return lp_fail(consumer->client, EBADMSG, "pasidd's list goes on without end after %u", after);
+                        return lp_fail(consumer->client, EBADMSG, "pasidd's list goes on without end after %u.", after);
         }
         return 0;
 }
@@ -89,16 +89,16 @@ _public_ int pasid_list(struct pasid_consumer *consumer, uint32_t after, uint32_
         int r;
 
         if (!consumer || !ret_infos || !ret_n || limit < 1)
-                return lp_fail(consumer ? consumer->client : NULL, EINVAL, "A consumer, and a place for the page, are needed");
+                return lp_fail(consumer ? consumer->client : NULL, EINVAL, "A consumer, and a place for the page, are needed.");
         if (lp_struct_check(ret_infos) < 0)
-                return lp_fail(consumer->client, EINVAL, "The size of the first struct pasid_info is not set");
+                return lp_fail(consumer->client, EINVAL, "The size of the first struct pasid_info is not set.");
         stride = ret_infos->size;
         r = page_get(consumer, after, limit, &m);
         if (r < 0)
                 return r;
         while ((r = page_next(consumer, m, &after, &info, &more)) > 0) {
                 if (n >= limit)
-                        return lp_fail(consumer->client, EBADMSG, "pasidd's page has more than the %u rows asked for", limit);
+                        return lp_fail(consumer->client, EBADMSG, "pasidd's page is longer than the limit of %u.", limit);
                 lp_struct_write((char *) ret_infos + n * stride, stride, &info);
                 n++;
         }
@@ -164,7 +164,7 @@ _public_ int pasid_client_for_each(struct pasid_client *client, pasid_cb callbac
         int r;
 
         if (!client || !callback)
-                return lp_fail(client, EINVAL, "A callback is needed");
+                return lp_fail(client, EINVAL, "A callback is needed.");
         while (more) {
                 _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
 
@@ -175,7 +175,7 @@ _public_ int pasid_client_for_each(struct pasid_client *client, pasid_cb callbac
                 if (r != 0)
                         return r;
                 if (more && next <= after)
-                        return lp_fail(client, EBADMSG, "pasidd's list goes on without end");
+                        return lp_fail(client, EBADMSG, "pasidd's list goes on without end.");
                 after = next;
         }
         return 0;

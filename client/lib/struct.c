@@ -73,6 +73,15 @@ static const char *const mode_names[] = {
         [PASID_MODE_MEDIATED] = "mediated",
 };
 
+static const char *const finding_names[] = {
+        [PASID_FINDING_UNKNOWN] = "unknown",
+        [PASID_FINDING_NOT_IN_KERNEL] = "not-in-kernel",
+        [PASID_FINDING_NOT_IN_TABLE] = "not-in-table",
+        [PASID_FINDING_DEVICE_NOT_HELD] = "device-not-held",
+        [PASID_FINDING_DEVICE_GONE] = "device-gone",
+        [PASID_FINDING_SKIPPED] = "skipped",
+};
+
 static int find_name(const char *const *names, size_t n, const char *s) {
         for (size_t i = 0; s && i < n; i++)
                 if (strcmp(names[i], s) == 0)
@@ -94,6 +103,10 @@ _public_ const char *pasid_mode_to_string(enum pasid_mode mode) {
         return (size_t) mode < ELEMENTSOF(mode_names) ? mode_names[mode] : NULL;
 }
 
+_public_ const char *pasid_finding_type_to_string(enum pasid_finding_type type) {
+        return (size_t) type < ELEMENTSOF(finding_names) ? finding_names[type] : NULL;
+}
+
 enum pasid_state lp_state_from_string(const char *s) {
         int i = find_name(state_names, ELEMENTSOF(state_names), s);
 
@@ -108,4 +121,10 @@ enum pasid_hold lp_hold_from_string(const char *s) {
 
 enum pasid_mode lp_mode_from_string(const char *s) {
         return (enum pasid_mode) find_name(mode_names, ELEMENTSOF(mode_names), s);
+}
+
+enum pasid_finding_type lp_finding_from_string(const char *s) {
+        int i = find_name(finding_names, ELEMENTSOF(finding_names), s);
+
+        return i < 0 ? PASID_FINDING_UNKNOWN : (enum pasid_finding_type) i;
 }

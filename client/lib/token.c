@@ -22,7 +22,7 @@ static int token_prefix(struct pasid_client *client) {
                 n = getrandom(&random, sizeof(random), 0);
         while (n < 0 && errno == EINTR);
         if (n != (ssize_t) sizeof(random))
-                return lp_fail(client, n < 0 ? lp_local_error(errno) : EPROTO, "No random number from the kernel");
+                return lp_fail(client, n < 0 ? lp_local_error(errno) : EPROTO, "No random number from the kernel.");
         (void) snprintf(client->token_prefix, sizeof(client->token_prefix), "%016" PRIx64 ".", random);
         return 0;
 }

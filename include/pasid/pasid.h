@@ -175,9 +175,9 @@ const char *pasid_error_name(int error);
 enum pasid_hold {
         PASID_HOLD_DEFAULT = 0, /* the daemon's: the connection. In answers: one that this library does not know */
         PASID_HOLD_CONNECTION,  /* this client's connection */
-        PASID_HOLD_FD,          /* hold_fd, until it hangs up or becomes readable: a pipe's read end, a pidfd */
-        PASID_HOLD_PROCESS,     /* the process hold_pid, pinned at once */
-        PASID_HOLD_UNIT,        /* the systemd unit or cgroup hold_unit */
+        PASID_HOLD_FD,          /* hold_fd, until it hangs up or becomes readable: a pipe's end, a socket, a pidfd, an eventfd */
+        PASID_HOLD_PROCESS,     /* the process hold_pid, pinned at once, until it has ended */
+        PASID_HOLD_UNIT,        /* the unit or cgroup hold_unit, until it has no process */
         PASID_HOLD_BOOT,        /* until exit or reboot */
         PASID_HOLD_PERSISTENT   /* until exit; survives a reboot; root only */
 };
@@ -214,8 +214,10 @@ struct pasid_consumer_options {
         uint32_t quota;        /* PASIDs at most; 0: the daemon's default */
         enum pasid_hold hold;
         int hold_fd;           /* PASID_HOLD_FD; stays the caller's, and may be closed after the call */
-        pid_t hold_pid;        /* PASID_HOLD_PROCESS */
-        const char *hold_unit; /* PASID_HOLD_UNIT */
+        pid_t hold_pid;        /* PASID_HOLD_PROCESS; the caller's own processes, for root any */
+        /* PASID_HOLD_UNIT: a unit of the system's systemd ("x.service"), or a path in the unified cgroup tree as in */
+        /* /proc/PID/cgroup; one that the caller is in, or that belongs to its uid, for root any */
+        const char *hold_unit;
         enum pasid_mode mode;
 };
 #define PASID_CONSUMER_OPTIONS_INIT { sizeof(struct pasid_consumer_options), NULL, 0, 0, 0, PASID_HOLD_DEFAULT, -1, 0, NULL, PASID_MODE_ADVISORY }
@@ -232,8 +234,11 @@ struct pasid_consumer_options {
  * device cannot use PASIDs (the sentence says why, and the mend); ENXIO a
  * device is gone; EDQUOT too many consumers, or a quota that only root may
  * ask for; EACCES not root, not in the daemon's group, and polkit refused; or
- * a persistent hold for non-root; EFBIG the table's file system is full;
- * EOPNOTSUPP a hold or mode of a later version; any call.
+ * a persistent hold, or another user's process or unit, for non-root; EINVAL
+ * mediated mode without a device, or what is to hold it cannot, or is over
+ * already; ENOBUFS the daemon has no file descriptors or watches left for
+ * another holder; EFBIG the table's file system is full; EOPNOTSUPP a hold that
+ * this machine has no means for; any call.
  * If the outcome is unknown (ETIMEDOUT, ECONNRESET) pasid_consumer_get() tells.
  * Source: iommu_pasid_init(), PCIe 6.20. Since 0.1.
  */
@@ -251,8 +256,9 @@ int pasid_consumer_get(struct pasid_client *client, uid_t uid, const char *name,
 
 /*
  * Ends the consumer, whatever holds it: all its PASIDs are freed. The handle
- * stays to be freed with pasid_consumer_free(). Detach before: a number that
- * the daemon did not detach itself cools down before somebody gets it.
+ * stays to be freed with pasid_consumer_free(). What the daemon attached it
+ * detaches first. In advisory mode, detach before; such a number cools down
+ * before somebody gets it.
  * ESRCH it ended already; EFBIG the table's file system is full; any call.
  * Source: iommu_pasid_exit(). Since 0.1.
  */
@@ -283,6 +289,7 @@ struct pasid_consumer_info {
         enum pasid_mode mode;
         uint64_t since_usec;        /* CLOCK_REALTIME */
         uint64_t pinned_bytes;      /* memory that its maps hold */
+        int hold_is_watched;        /* 0: since a restart the daemon can't tell whether its holder is there; it stays */
 };
 
 /*
@@ -308,7 +315,7 @@ struct pasid_alloc_options {
          * token gives the same numbers. NULL: the library makes one.
          */
         const char *token;
-        bool attach;     /* also attach to the devices, as one step (mediated mode) */
+        bool attach;     /* pasid_alloc() only: also attach to the devices, as one step (mediated mode) */
         bool contiguous; /* pasid_alloc_many() only: consecutive numbers */
         uint32_t align;  /* pasid_alloc_many() only, with contiguous: the first is a multiple of it; a power of two; 0: any */
 };
@@ -328,9 +335,9 @@ struct pasid_alloc_options {
  * asked for is taken; EAGAIN only numbers that cool down are left (the sentence
  * says until when); EDQUOT the consumer's or the uid's limit; EMSGSIZE
  * private_size; ESRCH no such consumer; EFBIG the table's file system is full;
- * EINVAL count, token or align, or the token was used for another count;
- * EOPNOTSUPP attach; with attach also EPROTOTYPE the consumer is not mediated,
- * EBUSY a device is in reset, ENXIO it is gone; any call.
+ * EINVAL count, token or align, or the token was used for another count; with
+ * attach also what pasid_attach() can fail with, and then nothing is allocated;
+ * any call.
  * Unknown outcome: after ETIMEDOUT, ECONNRESET, EBADMSG, EPROTO, ENOBUFS or
  * ENOMEM the daemon may have allocated. With a token of the caller's, repeat
  * the call with it. Without, nothing is left to do: the library asks the daemon
@@ -346,7 +353,8 @@ int pasid_alloc_many(struct pasid_consumer *consumer, uint32_t count, uint32_t m
 /*
  * Frees one PASID, or n_pasids of them (all or none; 0 asks nothing). Never
  * fails for an allocated number of one's own; attached or not, it is detached
- * first where the daemon attached it. In advisory mode, detach it first.
+ * first where the daemon attached it, and what was mapped is unmapped. In
+ * advisory mode, detach it first.
  * ENOENT a number is not allocated to this consumer; ESRCH no such consumer;
  * EINVAL a number is named twice, or n_pasids > PASID_MAX; EFBIG the table's
  * file system is full; any call. Source: iommu_pasid_free(). Since 0.1.
@@ -437,6 +445,7 @@ struct pasid_device {
         const char *driver;
         const char *cdev;    /* the VFIO character device */
         const char *reason;  /* why PASIDs cannot be used here, and the mend */
+        const char *held;    /* who has it open: "mediated": the daemon; "tenant": who called pasid_device_open() */
         bool usable;
         uint32_t iommu_group; /* UINT32_MAX: none */
         uint32_t pci_width, iommu_width; /* bits; PCIe 6.20, and the IOMMU's own */
@@ -451,29 +460,67 @@ typedef int (*pasid_device_cb)(const struct pasid_device *device, void *userdata
  */
 int pasid_device_for_each(struct pasid_client *client, pasid_device_cb callback, void *userdata);
 
+enum pasid_finding_type {
+        PASID_FINDING_UNKNOWN = 0,     /* of a newer daemon */
+        PASID_FINDING_NOT_IN_KERNEL,   /* attached says the table, and the IOMMU's own table does not */
+        PASID_FINDING_NOT_IN_TABLE,    /* the IOMMU has a number that the daemon's table does not have attached */
+        PASID_FINDING_DEVICE_NOT_HELD, /* attached says the table, and the daemon does not have the device open */
+        PASID_FINDING_DEVICE_GONE,     /* the table speaks of a device that went away */
+        PASID_FINDING_SKIPPED          /* no drift: the device could not be looked at */
+};
+/*
+ * The contract's words: "not-in-kernel" and so on; "unknown", "skipped". NULL
+ * for a value outside the enum. Fixed strings. Any thread. Since 0.1.
+ */
+const char *pasid_finding_type_to_string(enum pasid_finding_type type);
+
+struct pasid_finding {
+        size_t size;
+        enum pasid_finding_type type;
+        const char *device;   /* PCI address; NULL where it is about a consumer */
+        uid_t uid;            /* the consumer's owner, and its name; PASID_UID_SELF and NULL where it is about none */
+        const char *consumer;
+        uint32_t pasid;       /* 0: none */
+        const char *text;     /* what is wrong, or why it could not be looked at, as a sentence */
+};
+typedef int (*pasid_finding_cb)(const struct pasid_finding *finding, void *userdata);
+
+/*
+ * Has the daemon compare its table with the devices that it has open, and with
+ * the IOMMUs' own tables where the kernel shows them (debugfs), and calls back
+ * for each difference, then for each device that could not be looked at. No
+ * difference: 0 without a call, or for the second kind only.
+ * EACCES not root; the callback's value; any call. Since 0.1.
+ */
+int pasid_check(struct pasid_client *client, pasid_finding_cb callback, void *userdata);
+
 enum pasid_event_type {
         PASID_EVENT_ALLOCATED = 1,
         PASID_EVENT_FREED,            /* the end of its holding, even if it cools first */
         PASID_EVENT_CONSUMER_ADDED,
         PASID_EVENT_CONSUMER_REMOVED,
         PASID_EVENT_RESTARTED,        /* the daemon restarted on the message bus: events may be missing, list anew */
-        PASID_EVENT_OVERFLOW          /* 65536 events waited for pasid_client_process() and were dropped: list anew */
+        PASID_EVENT_OVERFLOW,         /* 65536 events waited for pasid_client_process() and were dropped: list anew */
+        PASID_EVENT_LOST,             /* its device went away: detached, in state PASID_STATE_LOST until it is freed */
+        PASID_EVENT_DEVICE_REQUESTED  /* the kernel wants the device back: stop using it, at the latest at the deadline */
 };
 struct pasid_event {
         size_t size;
         enum pasid_event_type type;
-        uid_t uid;            /* the consumer's owner, and its name; PASID_UID_SELF and NULL with the last two */
+        uid_t uid;             /* the consumer's owner, and its name; PASID_UID_SELF and NULL where it is about none */
         const char *consumer;
-        uint32_t pasid;       /* ALLOCATED and FREED; else 0 */
-        const char *reason;   /* FREED: "freed", "exit", "holder-gone", "device-gone" or another word; else NULL */
+        uint32_t pasid;        /* ALLOCATED, FREED and LOST; else 0 */
+        const char *reason;    /* FREED: "freed", "exit", "holder-gone", "device-gone"; LOST: "device-gone"; or another word; else NULL */
+        const char *device;    /* DEVICE_REQUESTED: PCI address; else NULL */
+        uint64_t deadline_usec; /* DEVICE_REQUESTED: CLOCK_REALTIME; else 0 */
 };
 /* 0, or a negative errno that pasid_client_process() is to return. */
 typedef int (*pasid_event_cb)(const struct pasid_event *event, void *userdata);
 
 /*
  * From now on pasid_client_process() calls back for each allocation, end of an
- * allocation, and consumer that comes or goes, on the whole host, after it is
- * in the table. A second call replaces callback and userdata. Newer types may
+ * allocation, consumer that comes or goes, and device that the kernel wants
+ * back, on the whole host, after it is in the table. A second call replaces callback and userdata. Newer types may
  * come up: ignore unknown ones. Any call. Since 0.1.
  */
 int pasid_subscribe(struct pasid_client *client, pasid_event_cb callback, void *userdata);
@@ -490,8 +537,11 @@ struct pasid_status {
         uint32_t pasids, consumers;  /* live now, on the host */
         const char *boot_id;
         const char *table;           /* path of this boot's table */
+        uint32_t restored_kept;      /* attached PASIDs of an earlier pasidd that this one took over, */
+        uint32_t restored_detached;  /* that are only allocated since it started, */
+        uint32_t restored_lost;      /* and whose device was gone when it started */
 };
-#define PASID_STATUS_INIT { sizeof(struct pasid_status), NULL, 0, 0, NULL, NULL }
+#define PASID_STATUS_INIT { sizeof(struct pasid_status), NULL, 0, 0, NULL, NULL, 0, 0, 0 }
 
 /*
  * The daemon's status. ret: to be set to PASID_STATUS_INIT before; its strings
@@ -499,6 +549,138 @@ struct pasid_status {
  * the client's end. Any call. Since 0.1.
  */
 int pasid_get_status(struct pasid_client *client, struct pasid_status *ret);
+
+/*
+ * Mediated mode: puts a PASID to use on all devices of its consumer, with an
+ * address space of its own, in which nothing is mapped yet; and the opposite,
+ * which ends all its mappings too. A device that nobody used is opened for it.
+ * ENOENT the number is not allocated to this consumer; EADDRINUSE it is
+ * attached; ENOLINK (pasid_detach()) it is not; EPROTOTYPE the consumer is not
+ * mediated; EBUSY a device is in reset, or somebody else has it open; ENXIO a
+ * device is gone; EMEDIUMTYPE the device, its driver or its IOMMU cannot;
+ * EACCES the caller may not use the device; ESRCH no such consumer; EFBIG the
+ * table's file system is full; any call. On failure nothing was attached.
+ * Unknown outcome (ETIMEDOUT, ECONNRESET): pasid_find() has the state.
+ * Source: VFIO_DEVICE_ATTACH_IOMMUFD_PT, IOMMU_HWPT_ALLOC_PASID. Since 0.1.
+ */
+int pasid_attach(struct pasid_consumer *consumer, uint32_t pasid);
+int pasid_detach(struct pasid_consumer *consumer, uint32_t pasid);
+
+/* Flags of pasid_map(): what the devices may do there, one or both, and who chooses the address. */
+#define PASID_MAP_READ (1U << 0)
+#define PASID_MAP_WRITE (1U << 1)
+#define PASID_MAP_FIXED (1U << 2) /* at iova, the caller's choice; else iova is 0 and the kernel chooses */
+
+/*
+ * Lets the devices reach length bytes of memory_fd, from offset on, through an
+ * attached PASID, at the I/O virtual addresses from *ret_iova on. memory_fd: a
+ * memfd with the seal F_SEAL_SHRINK, or a file on tmpfs or hugetlbfs; open for
+ * writing, and not sealed against it, where the devices may write. It stays
+ * the caller's, and may be closed after the call: the memory stays mapped,
+ * and pinned, until pasid_unmap(), pasid_detach() or the number's end. offset,
+ * length and iova: multiples of the page size. ret_iova: NULL only with
+ * PASID_MAP_FIXED. Holes punched into the file later
+ * (FALLOC_FL_PUNCH_HOLE, which F_SEAL_SHRINK does not keep off) part it from
+ * the devices' view, which keeps the old pages.
+ * EINVAL memory_fd is not such a file; or offset, length, iova or flags are
+ * none, not whole pages, or past the end of the file or the devices' addresses;
+ * EADDRINUSE something is mapped in that range; ENOLINK the number is not
+ * attached; EPROTOTYPE the consumer is not mediated; EDQUOT more bytes than the
+ * consumer or its owner may pin; ENOENT the number is not allocated to this
+ * consumer; ENXIO a device is gone; ESRCH no such consumer; EFBIG the table's
+ * file system is full; EOPNOTSUPP the connection cannot pass descriptors; any
+ * call. Unknown outcome (ETIMEDOUT, ECONNRESET): pasid_unmap() what was asked
+ * for with PASID_MAP_FIXED, or pasid_detach().
+ * Source: IOMMU_IOAS_MAP_FILE. Since 0.1.
+ */
+int pasid_map(struct pasid_consumer *consumer, uint32_t pasid, int memory_fd, uint64_t offset, uint64_t length, uint64_t iova,
+              uint32_t flags, uint64_t *ret_iova);
+
+/*
+ * Ends the mappings that lie in length bytes from iova on. *ret_unmapped: how
+ * many bytes that were; may be NULL. When this returns, the devices reach the
+ * memory there no more.
+ * EINVAL nothing is mapped there, or a part of a mapping only; ENOLINK,
+ * EPROTOTYPE, ENOENT, ENXIO, ESRCH, EFBIG as for pasid_map(); any call.
+ * Source: IOMMU_IOAS_UNMAP. Since 0.1.
+ */
+int pasid_unmap(struct pasid_consumer *consumer, uint32_t pasid, uint64_t iova, uint64_t length, uint64_t *ret_unmapped);
+
+/*
+ * Opens a device for a program that attaches by itself (advisory mode): its
+ * VFIO character device, not yet bound, and an iommufd of its own. Nobody else
+ * gets the device from the daemon for as long as this connection lasts, and
+ * then until the kernel says that it is closed. Go on with pasid_vfio_new().
+ * address: a PCI address. *ret_device, *ret_iommufd: close-on-exec, to be
+ * closed by the caller.
+ * EINVAL address is none; ENODEV no such device; EMEDIUMTYPE it cannot use
+ * PASIDs (the sentence says why, and the mend); EBUSY somebody has it open;
+ * ENXIO it is gone; EACCES the caller may not use it; EOPNOTSUPP the
+ * connection cannot pass descriptors; any call; errors of fcntl(2).
+ * Source: VFIO_DEVICE_BIND_IOMMUFD's two descriptors. Since 0.1.
+ */
+int pasid_device_open(struct pasid_client *client, const char *address, int *ret_device, int *ret_iommufd);
+
+/* A device and an iommufd of the caller's, bound to each other, and the PASIDs that were attached here. */
+struct pasid_vfio;
+
+/*
+ * For programs that attach by themselves. The kernel replaces what is attached
+ * without a word, takes PASID 0 for the device itself, and lets numbers be
+ * attached to no effect where the IOMMU cannot tag them: these functions
+ * refuse all that. They know only of what was attached through them: attach
+ * and detach PASIDs of the device in no other way. They ask no daemon;
+ * pasid_strerror() has texts for their errors. One thread at a time for each
+ * struct pasid_vfio.
+ *
+ * pasid_vfio_new() binds the device to the iommufd (once for each time that
+ * the device is opened: also after a failure of this function, open it
+ * anew); pasid_vfio_new_bound() takes one that is bound, as device_id of the
+ * iommufd. Both ask for the width of PASIDs. The descriptors stay the caller's,
+ * to be closed after pasid_vfio_free(). *ret: to be freed with that.
+ * EINVAL ret is NULL, a descriptor is not what it should be, or device_id is
+ * none of the iommufd's; EBUSY the device is bound already, is in reset, an
+ * earlier user has memory of it mapped still, or somebody uses another device
+ * of its IOMMU group; EMEDIUMTYPE the IOMMU has no PASIDs for the device, the
+ * kernel is older than Linux 6.15, or a virtual function needs a token; ENXIO
+ * the device is gone; ENOMEM; EPROTO the kernel failed in another way.
+ * Can block for as long as the kernel opens or resets the device.
+ * Source: VFIO_DEVICE_BIND_IOMMUFD, IOMMU_GET_HW_INFO. Since 0.1.
+ */
+int pasid_vfio_new(int device_fd, int iommufd, struct pasid_vfio **ret);
+int pasid_vfio_new_bound(int device_fd, int iommufd, uint32_t device_id, struct pasid_vfio **ret);
+
+/*
+ * Detaches what is attached, and frees; NULL is fine. Returns NULL. The device
+ * stays bound until it is closed. Since 0.1.
+ */
+struct pasid_vfio *pasid_vfio_free(struct pasid_vfio *vfio);
+
+/*
+ * The greatest PASID that device and IOMMU can, and the device's id in the
+ * iommufd. 0 if vfio is NULL. Never block. Since 0.1.
+ */
+uint32_t pasid_vfio_max_pasid(const struct pasid_vfio *vfio);
+uint32_t pasid_vfio_device_id(const struct pasid_vfio *vfio);
+
+/*
+ * Attaches a PASID to a page table of its own over ioas_id, an I/O address
+ * space (IOAS) of the iommufd: what is mapped there, now and later, the device
+ * reaches with that PASID. And the opposite; should pasid_vfio_detach() fail,
+ * call it again.
+ * EDOM pasid is 0 or above PASID_MAX; ERANGE above pasid_vfio_max_pasid();
+ * EADDRINUSE it is attached here; ENOLINK (pasid_vfio_detach()) it is not;
+ * EINVAL vfio is NULL, or ioas_id is none, or maps memory that cannot be
+ * pinned, as its file has shrunk; EBUSY the device is in reset; EMEDIUMTYPE
+ * driver or IOMMU cannot attach PASIDs, or the device itself is attached
+ * without IOMMU_HWPT_ALLOC_PASID; ENXIO the device is gone, or not bound any
+ * more; ENOBUFS the IOMMU or a file system is full; ENOMEM no memory, or none
+ * that may be locked; EPROTO the kernel failed in another way. If
+ * pasid_vfio_attach() fails nothing is attached.
+ * Source: VFIO_DEVICE_ATTACH_IOMMUFD_PT, IOMMU_HWPT_ALLOC. Since 0.1.
+ */
+int pasid_vfio_attach(struct pasid_vfio *vfio, uint32_t pasid, uint32_t ioas_id);
+int pasid_vfio_detach(struct pasid_vfio *vfio, uint32_t pasid);
 
 #ifdef __cplusplus
 }

@@ -26,14 +26,14 @@ static int handler(struct fake *fake, sd_bus_message *call, void *userdata) {
 }
 
 static void append_consumer(sd_bus_message *m, const char *how) {
-        (void) sd_bus_message_append(m, "a{sv}", 11,
+        (void) sd_bus_message_append(m, "a{sv}", 12,
                                      "Name", "s", "vm-1", "Uid", "u", 1000,
                                      "Devices", "ao", 2, PASIDD_DEVICE_PREFIX "/0000_3a01_3a00_2e0", PASIDD_DEVICE_PREFIX "/0000_3a02_3a00_2e1",
                                      "Min", "u", 16, "Max", "u", 255, "Quota", "u", 64, "Allocated", "u", 3,
                                      "Hold", "s", strcmp(how, "newer") == 0 ? "moon" : "boot",
                                      "Mode", "s", strcmp(how, "newer") == 0 ? "tidal" : "advisory",
                                      "Since", "t", (uint64_t) 1700000000000000,
-                                     "PinnedBytes", "t", (uint64_t) 4096);
+                                     "PinnedBytes", "t", (uint64_t) 4096, "HoldState", "s", strcmp(how, "newer") == 0 ? "perhaps" : "watched");
 }
 
 static int reply_properties(struct fake *fake, sd_bus_message *call, const char *how) {
@@ -224,6 +224,7 @@ static int check_info(const struct pasid_consumer_info *info, void *userdata) {
         ck_assert_int_eq(info->mode, strcmp(how, "newer") == 0 ? PASID_MODE_UNKNOWN : PASID_MODE_ADVISORY);
         ck_assert_uint_eq(info->since_usec, 1700000000000000);
         ck_assert_uint_eq(info->pinned_bytes, 4096);
+        ck_assert_int_eq(info->hold_is_watched, strcmp(how, "newer") != 0);
         return 9;
 }
 

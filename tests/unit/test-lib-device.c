@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Devices and the daemon's status, as their properties give them.
+ * Devices and the daemon's status, as their properties give them; devices that
+ * are opened.
  */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "fake-daemon.h"
 
 static int reply_objects(struct fake *fake, sd_bus_message *call, const char *how) {
@@ -10,10 +17,10 @@ static int reply_objects(struct fake *fake, sd_bus_message *call, const char *ho
         if (strcmp(how, "wrong form") == 0)
                 return fake_reply(fake, call, "a{sa{sv}}", 0);
         return fake_reply(fake, call, "a{oa{sa{sv}}}", 3,
-                          PASIDD_DEVICE_PREFIX "/0000_3a01_3a00_2e0", 1, PASIDD_IFACE_DEVICE, 12,
+                          PASIDD_DEVICE_PREFIX "/0000_3a01_3a00_2e0", 1, PASIDD_IFACE_DEVICE, 13,
                           "Address", "s", "0000:01:00.0", "Name", "s", "A network card", "Driver", "s", "vfio-pci",
                           "IommuGroup", "u", 12, "PciWidth", "u", 16, "IommuWidth", "u", 20, "MaxPasid", "u", 65535,
-                          "Usable", "b", 1, "Reason", "s", "", "Cdev", "s", "/dev/vfio/devices/vfio0", "Allocated", "u", 2, "Attached", "u", 1,
+                          "Usable", "b", 1, "Reason", "s", "", "Cdev", "s", "/dev/vfio/devices/vfio0", "Allocated", "u", 2, "Attached", "u", 1, "Held", "s", "mediated",
                           FAKE_CONSUMER_PATH, 1, PASIDD_IFACE_CONSUMER, 0,
                           PASIDD_DEVICE_PREFIX "/0000_3a02_3a00_2e0", 1, PASIDD_IFACE_DEVICE, 2,
                           "Address", "s", "0000:02:00.0", "Reason", "s", "It has no PASID capability");
@@ -26,11 +33,29 @@ static int reply_status(struct fake *fake, sd_bus_message *call, const char *how
                 return fake_reply(fake, call, NULL);
         if (strcmp(how, "bare") == 0)
                 return fake_reply(fake, call, "a{sv}", 0);
-        return fake_reply(fake, call, "a{sv}", 6, "Version", "s", "0.1.0", "Pasids", "u", 12, "Consumers", "u", 3,
-                          "BootId", "s", "0123", "Table", "s", "/run/pasidd/pasidd.db", "Mood", "s", "fine");
+        return fake_reply(fake, call, "a{sv}", 7, "Version", "s", "0.1.0", "Pasids", "u", 12, "Consumers", "u", 3,
+                          "BootId", "s", "0123", "Table", "s", "/run/pasidd/pasidd.db", "Mood", "s", "fine",
+                          "Restored", "(uuu)", 5, 6, 7);
+}
+
+/* Two fds: of a file, and an eventfd that counts to 5. */
+static int reply_open(struct fake *fake, sd_bus_message *call, const char *how) {
+        _cleanup_close_ int device = open("/dev/null", O_RDWR | O_CLOEXEC), iommufd = eventfd(5, EFD_CLOEXEC);
+
+        if (strcmp(how, "wrong type") == 0)
+                return fake_reply(fake, call, "h", device);
+        if (strcmp(how, "wrong form") == 0)
+                return fake_reply(fake, call, "hu", device, 7);
+        if (strcmp(how, "busy") == 0)
+                return fake_error(fake, call, PASIDD_ERROR_PREFIX "DeviceBusy", "Somebody has it.");
+        if (strcmp(how, "none") == 0)
+                return fake_error(fake, call, "org.freedesktop.DBus.Error.UnknownObject", "There is no such object.");
+        return fake_reply(fake, call, "hh", device, iommufd);
 }
 
 static int handler(struct fake *fake, sd_bus_message *call, void *userdata) {
+        if (fake_is(call, "Open"))
+                return reply_open(fake, call, userdata);
         return fake_is(call, "GetManagedObjects") ? reply_objects(fake, call, userdata) : reply_status(fake, call, userdata);
 }
 
@@ -64,6 +89,7 @@ static int see(const struct pasid_device *d, void *userdata) {
                 ck_assert_uint_eq(d->max_pasid, 65535);
                 ck_assert_uint_eq(d->allocated, 2);
                 ck_assert_uint_eq(d->attached, 1);
+                ck_assert_str_eq(d->held, "mediated");
                 return 0;
         }
         ck_assert_str_eq(d->address, "0000:02:00.0");
@@ -71,6 +97,7 @@ static int see(const struct pasid_device *d, void *userdata) {
         ck_assert_str_eq(d->driver, "");
         ck_assert_str_eq(d->cdev, "");
         ck_assert_str_eq(d->reason, "It has no PASID capability");
+        ck_assert_str_eq(d->held, "");
         ck_assert(!d->usable);
         ck_assert_uint_eq(d->iommu_group, UINT32_MAX);
         return 4;
@@ -99,6 +126,52 @@ START_TEST(devices)
 }
 END_TEST
 
+START_TEST(open_device)
+{
+        static const struct {
+                const char *how;
+                int r;
+        } cases[] = { { "wrong type", -EBADMSG }, { "wrong form", -EBADMSG }, { "busy", -EBUSY }, { "none", -ENODEV } };
+        int device = -5, iommufd = -5;
+        struct stat st, null;
+        uint64_t value;
+
+        for (int on_bus = 0; on_bus < 2; on_bus++) {
+                fake = fake_new(handler, (void *) "well");
+                client = fake_client(on_bus ? fake_bus_address(fake) : fake_address(fake), 0);
+                ck_assert_int_eq(pasid_device_open(client, "01:00.0", &device, &iommufd), 0);
+                assert_call(fake, 0, "Open({})");
+                end(); /* they are the caller's, whatever becomes of the connection */
+                ck_assert_int_eq(fstat(device, &st), 0);
+                ck_assert_int_eq(stat("/dev/null", &null), 0);
+                ck_assert_uint_eq(st.st_rdev, null.st_rdev);
+                ck_assert_int_eq(fcntl(device, F_GETFD), FD_CLOEXEC);
+                ck_assert_int_eq(fcntl(iommufd, F_GETFD), FD_CLOEXEC);
+                ck_assert_int_eq(read(iommufd, &value, sizeof(value)), sizeof(value));
+                ck_assert_uint_eq(value, 5);
+                ck_assert_int_eq(close(device), 0);
+                ck_assert_int_eq(close(iommufd), 0);
+        }
+        device = iommufd = -5;
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                start(cases[i].how);
+                ck_assert_msg(pasid_device_open(client, "0000:01:00.0", &device, &iommufd) == cases[i].r, "%s", cases[i].how);
+                end();
+        }
+        start("well");
+        ck_assert_int_eq(pasid_device_open(client, "0000:01:00", &device, &iommufd), -EINVAL);
+        ck_assert_str_eq(pasid_strerror_last(client), "\"0000:01:00\" is no PCI address; write it as in 0000:01:00.0.");
+        ck_assert_int_eq(pasid_device_open(client, NULL, &device, &iommufd), -EINVAL);
+        ck_assert_int_eq(pasid_device_open(client, "0000:01:00.0", NULL, &iommufd), -EINVAL);
+        ck_assert_int_eq(pasid_device_open(client, "0000:01:00.0", &device, NULL), -EINVAL);
+        ck_assert_int_eq(pasid_device_open(NULL, "0000:01:00.0", &device, &iommufd), -EINVAL);
+        ck_assert_uint_eq(fake_n_calls(fake), 0);
+        ck_assert_int_eq(device, -5);
+        ck_assert_int_eq(iommufd, -5);
+        end();
+}
+END_TEST
+
 START_TEST(status)
 {
         struct pasid_status s = PASID_STATUS_INIT, t = { 0 };
@@ -112,6 +185,9 @@ START_TEST(status)
         ck_assert_uint_eq(s.consumers, 3);
         ck_assert_str_eq(s.boot_id, "0123");
         ck_assert_str_eq(s.table, "/run/pasidd/pasidd.db");
+        ck_assert_uint_eq(s.restored_kept, 5);
+        ck_assert_uint_eq(s.restored_detached, 6);
+        ck_assert_uint_eq(s.restored_lost, 7);
         ck_assert_int_eq(pasid_get_status(client, &s), 0);
         ck_assert_int_eq(pasid_get_status(client, &t), -EINVAL);
         ck_assert_int_eq(pasid_get_status(client, NULL), -EINVAL);
@@ -135,6 +211,7 @@ int main(void) {
 
         tcase_set_timeout(tc, 60);
         tcase_add_test(tc, devices);
+        tcase_add_test(tc, open_device);
         tcase_add_test(tc, status);
         suite_add_tcase(suite, tc);
         return suite_run(suite);

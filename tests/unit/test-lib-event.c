@@ -22,12 +22,18 @@ static int happen(uint32_t what, sd_bus_message *call) {
                 (void) fake_signal(fake, NULL, MANAGER, "PasidFreed", "ous", FAKE_CONSUMER_PATH, 17, "freed");
                 (void) fake_signal(fake, NULL, OBJECTS, "InterfacesAdded", "oa{sa{sv}}", FAKE_CONSUMER_PATH, 1, PASIDD_IFACE_CONSUMER, 0);
                 (void) fake_signal(fake, NULL, OBJECTS, "InterfacesRemoved", "oas", FAKE_CONSUMER_PATH, 1, PASIDD_IFACE_CONSUMER);
+                (void) fake_signal(fake, NULL, MANAGER, "PasidLost", "ous", FAKE_CONSUMER_PATH, 18, "device-gone");
+                (void) fake_signal(fake, NULL, MANAGER, "DeviceRequested", "ot", PASIDD_DEVICE_PREFIX "/_30000_3a01_3a00_2e0",
+                                   (uint64_t) 1700000000000000);
                 break;
         case 2: /* nothing that counts */
                 (void) fake_signal(fake, NULL, MANAGER, "PasidAllocated", "ou", "/alien", 17);
                 (void) fake_signal(fake, NULL, MANAGER, "PasidAllocated", "su", "x", 17);
                 (void) fake_signal(fake, NULL, MANAGER, "PasidFreed", "ou", FAKE_CONSUMER_PATH, 17);
                 (void) fake_signal(fake, NULL, MANAGER, "PasidPolished", "ou", FAKE_CONSUMER_PATH, 17);
+                (void) fake_signal(fake, NULL, MANAGER, "PasidLost", "ou", FAKE_CONSUMER_PATH, 17);
+                (void) fake_signal(fake, NULL, MANAGER, "DeviceRequested", "ot", FAKE_CONSUMER_PATH, (uint64_t) 1);
+                (void) fake_signal(fake, NULL, MANAGER, "DeviceRequested", "o", PASIDD_DEVICE_PREFIX "/x");
                 (void) fake_signal(fake, NULL, "/other", PASIDD_IFACE_MANAGER, "PasidAllocated", "ou", FAKE_CONSUMER_PATH, 17);
                 (void) fake_signal(fake, NULL, OBJECTS, "InterfacesAdded", "oa{sa{sv}}", PASIDD_DEVICE_PREFIX "/x", 0);
                 (void) fake_signal(fake, NULL, OBJECTS, "InterfacesAdded", NULL);
@@ -84,9 +90,19 @@ static int hear(const struct pasid_event *e, void *userdata) {
 
         ck_assert_uint_eq(e->size, sizeof(*e));
         ck_assert_str_eq(userdata, "mine");
-        if (e->type != PASID_EVENT_RESTARTED) {
+        if (e->type != PASID_EVENT_RESTARTED && e->type != PASID_EVENT_DEVICE_REQUESTED) {
                 ck_assert_uint_eq(e->uid, 1000);
                 ck_assert_str_eq(e->consumer, "vm-1");
+        } else {
+                ck_assert_uint_eq(e->uid, PASID_UID_SELF);
+                ck_assert_ptr_null(e->consumer);
+        }
+        if (e->type == PASID_EVENT_DEVICE_REQUESTED) {
+                ck_assert_str_eq(e->device, "0000:01:00.0");
+                ck_assert_uint_eq(e->deadline_usec, 1700000000000000);
+        } else {
+                ck_assert_ptr_null(e->device);
+                ck_assert_uint_eq(e->deadline_usec, 0);
         }
         (void) snprintf(heard + n, sizeof(heard) - n, "%d:%u:%s ", (int) e->type, e->pasid, e->reason ? e->reason : "-");
         return 0;
@@ -116,7 +132,7 @@ static int process(const char *expected) {
         }
 }
 
-#define ALL_FOUR "1:17:- 2:17:freed 3:0:- 4:0:- "
+#define ALL_OF_THEM "1:17:- 2:17:freed 3:0:- 4:0:- 7:18:device-gone 8:0:- "
 
 START_TEST(events)
 {
@@ -131,8 +147,8 @@ START_TEST(events)
                 /* They are here already: a loop that only polled would sleep on them. */
                 ck_assert_int_eq(pasid_client_get_timeout(client, &usec), 0);
                 ck_assert_uint_eq(usec, 0);
-                ck_assert_int_eq(process(ALL_FOUR), 0);
-                ck_assert_str_eq(heard, ALL_FOUR);
+                ck_assert_int_eq(process(ALL_OF_THEM), 0);
+                ck_assert_str_eq(heard, ALL_OF_THEM);
                 heard[0] = '\0';
                 make_happen(2);
                 ck_assert_int_eq(process(""), 0);
@@ -170,8 +186,8 @@ START_TEST(daemon_restarts)
         assert_call(fake, 2, "Subscribe()");
         heard[0] = '\0';
         make_happen(1);
-        ck_assert_int_eq(process(ALL_FOUR), 0);
-        ck_assert_str_eq(heard, ALL_FOUR);
+        ck_assert_int_eq(process(ALL_OF_THEM), 0);
+        ck_assert_str_eq(heard, ALL_OF_THEM);
         end();
         /* and refuses */
         refusals = 2;
@@ -192,8 +208,8 @@ START_TEST(renewed_with_connection)
                 ck_assert_int_eq(pasid_client_reconnect(client), 0);
                 assert_call(fake, 1, "Subscribe()");
                 make_happen(1);
-                ck_assert_int_eq(process(ALL_FOUR), 0);
-                ck_assert_str_eq(heard, ALL_FOUR);
+                ck_assert_int_eq(process(ALL_OF_THEM), 0);
+                ck_assert_str_eq(heard, ALL_OF_THEM);
                 refusals = 1;
                 ck_assert_int_eq(pasid_client_reconnect(client), -ENOBUFS);
                 ck_assert_int_eq(pasid_client_get_fd(client), -ENOTCONN);
