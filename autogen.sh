@@ -4,4 +4,4 @@
 set -eu
 cd "$(dirname "$0")"
 mkdir -p m4 build-aux
-exec autoreconf --install --force
+exec autoreconf --install

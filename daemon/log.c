@@ -12,10 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 
 #include <systemd/sd-journal.h>
 
 #define LINE_MAX_TEXT 2048
+#define FIELDS_MAX 5
 
 static int max_level = LOG_INFO;
 static bool to_journal;
@@ -63,5 +65,52 @@ void log_write(int level, const char *format, ...) {
                 (void) fprintf(stderr, "pasidd: %s\n", text);
         }
         va_end(ap);
+        errno = saved;
+}
+
+/* One field of the journal, in buffer; too long a one is cut. */
+struct field {
+        char buffer[LINE_MAX_TEXT];
+};
+
+static void _printf_(4, 5) add_field(struct field *field, struct iovec *iov, size_t *n, const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        (void) vsnprintf(field->buffer, sizeof(field->buffer), format, ap);
+        va_end(ap);
+        iov[(*n)++] = (struct iovec) { .iov_base = field->buffer, .iov_len = strlen(field->buffer) };
+}
+
+static void send_fields(int level, const struct log_subject *subject, const char *text) {
+        struct field fields[FIELDS_MAX];
+        struct iovec iov[FIELDS_MAX];
+        size_t n = 0;
+
+        add_field(&fields[n], iov, &n, "PRIORITY=%d", level);
+        add_field(&fields[n], iov, &n, "MESSAGE=%s", text);
+        if (subject->device)
+                add_field(&fields[n], iov, &n, "PASIDD_DEVICE=%s", subject->device);
+        if (subject->consumer)
+                add_field(&fields[n], iov, &n, "PASIDD_CONSUMER=%s", subject->consumer);
+        if (subject->pasid > 0)
+                add_field(&fields[n], iov, &n, "PASIDD_PASID=%u", subject->pasid);
+        (void) sd_journal_sendv(iov, (int) n);
+}
+
+void log_about(int level, const struct log_subject *subject, const char *format, ...) {
+        char text[LINE_MAX_TEXT - sizeof("MESSAGE=")];
+        int saved = errno;
+        va_list ap;
+
+        if (level > max_level)
+                return;
+        va_start(ap, format);
+        (void) vsnprintf(text, sizeof(text), format, ap);
+        va_end(ap);
+        if (to_journal)
+                send_fields(level, subject, text);
+        else
+                (void) fprintf(stderr, "pasidd: %s\n", text);
         errno = saved;
 }

@@ -17,6 +17,14 @@ int log_level_from_string(const char *s);
 
 void log_write(int level, const char *format, ...) _printf_(2, 3);
 
+/* What a line is about, as fields of the journal beside the text: PASIDD_DEVICE=, PASIDD_CONSUMER=, PASIDD_PASID=. */
+struct log_subject {
+        const char *device;   /* address; NULL: none */
+        const char *consumer; /* NULL: none */
+        unsigned pasid;       /* 0: none */
+};
+void log_about(int level, const struct log_subject *subject, const char *format, ...) _printf_(3, 4);
+
 #define log_error(...) log_write(LOG_ERR, __VA_ARGS__)
 #define log_warning(...) log_write(LOG_WARNING, __VA_ARGS__)
 #define log_notice(...) log_write(LOG_NOTICE, __VA_ARGS__)

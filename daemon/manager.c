@@ -12,13 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 #include <systemd/sd-id128.h>
 
 #include "bus/bus.h"
+#include "fd-store.h"
 #include "settings.h"
 #include "kernel/kernel.h"
 #include "log.h"
@@ -34,6 +34,7 @@ struct manager {
         sd_event *event;
         struct service *service;
         struct bus *bus;
+        struct passed_fds passed;
         char boot_id[SD_ID128_STRING_MAX];
         char *table_path;
 };
@@ -46,11 +47,35 @@ static void bus_limits_from_settings(const struct settings *settings, struct bus
         };
 }
 
+static void service_limits_from_settings(const struct settings *settings, struct service_limits *ret) {
+        *ret = (struct service_limits) {
+                .pinned_per_consumer = settings->pinned_bytes_per_consumer,
+                .pinned_per_uid = settings->pinned_bytes_per_uid,
+                .release_usec = settings->device_release_usec,
+        };
+}
+
+/* The bus layer reads the list of devices where it is: it changes between two turns of the loop. */
+static void put_settings(struct manager *m, const struct settings *settings) {
+        struct service_limits service_limits;
+        struct bus_limits bus_limits;
+        struct core_limits limits;
+        int r;
+
+        settings_done(&m->settings);
+        m->settings = *settings;
+        settings_get_limits(&m->settings, &limits);
+        service_limits_from_settings(&m->settings, &service_limits);
+        r = service_set_limits(m->service, &limits, &service_limits);
+        if (r < 0)
+                log_error("The new limits are not all in force: %s", strerror(-r));
+        bus_limits_from_settings(&m->settings, &bus_limits);
+        bus_set_limits(m->bus, &bus_limits);
+}
+
 /* A bad file changes nothing. */
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
         struct manager *m = userdata;
-        struct core_limits limits;
-        struct bus_limits bus_limits;
         struct refusal refusal = {};
         struct settings settings;
 
@@ -59,15 +84,11 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si,
                 log_error("The settings stay as they were: %s", refusal.text);
         else {
                 if (strcmp(settings.group, m->settings.group) != 0)
-                        log_warning("Group= is read at start only; '%s' stays in force until a restart", m->settings.group);
+                        log_warning("Group= is read at start only; \"%s\" stays in force until a restart", m->settings.group);
                 if (settings.reconnect_usec != m->settings.reconnect_usec)
                         log_warning("ReconnectSec= is used at start only; it holds from the next one on");
                 memcpy(settings.group, m->settings.group, sizeof(settings.group));
-                m->settings = settings;
-                settings_get_limits(&m->settings, &limits);
-                (void) service_set_limits(m->service, &limits);
-                bus_limits_from_settings(&m->settings, &bus_limits);
-                bus_set_limits(m->bus, &bus_limits);
+                put_settings(m, &settings);
                 log_info("Settings reloaded from %s", m->options.config);
         }
         (void) sd_notify(0, "READY=1");
@@ -110,7 +131,7 @@ static gid_t find_group(const char *name) {
 
         if (group)
                 return group->gr_gid;
-        log_notice("There is no group '%s': only root may make consumers and reach the direct socket", name);
+        log_notice("There is no group \"%s\": only root may make consumers and reach the direct socket", name);
         return (gid_t) -1;
 }
 
@@ -138,7 +159,15 @@ static int open_stores(struct manager *m, struct store **ret_runtime, struct sto
 
 static int start_service(struct manager *m, struct refusal *refusal) {
         struct kernel_params kernel_params = { .sysfs = m->options.sysfs, .procfs = m->options.procfs, .dev = "/dev" };
-        struct service_params params = { .event = m->event, .commit_priority = COMMIT_PRIORITY };
+        struct service_params params = {
+                .event = m->event,
+                .procfs = m->options.procfs,
+                .cgroupfs = m->options.cgroupfs,
+                .commit_priority = COMMIT_PRIORITY,
+                .keeper = &fd_store_keeper,
+                .stored = m->passed.stored,
+                .n_stored = m->passed.n_stored,
+        };
         int r;
 
         r = open_stores(m, &params.runtime_store, &params.persistent_store, &params.persistent_other_boot, refusal);
@@ -151,24 +180,8 @@ static int start_service(struct manager *m, struct refusal *refusal) {
                 return r;
         }
         settings_get_limits(&m->settings, &params.limits);
+        service_limits_from_settings(&m->settings, &params.service_limits);
         return service_new(&params, &m->service, refusal);
-}
-
-/* Sockets passed by the service manager; others of its fds are not ours to have. */
-static int take_listen_fds(struct bus_params *params, struct refusal *refusal) {
-        int n = sd_listen_fds(1);
-
-        if (n < 0)
-                return refuse(refusal, -n, "Could not take the sockets of the service manager: %s", strerror(-n));
-        for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + n; fd++) {
-                if (sd_is_socket_unix(fd, SOCK_STREAM, 1, NULL, 0) <= 0 || params->n_listen_fds >= ELEMENTSOF(params->listen_fds)) {
-                        log_warning("File descriptor %d from the service manager is no listening unix socket; closed", fd);
-                        (void) close_fd(fd);
-                        continue;
-                }
-                params->listen_fds[params->n_listen_fds++] = fd;
-        }
-        return 0;
 }
 
 static int start_bus(struct manager *m, struct refusal *refusal) {
@@ -179,6 +192,7 @@ static int start_bus(struct manager *m, struct refusal *refusal) {
                 .listen_path = m->options.listen_path,
                 .group = find_group(m->settings.group),
                 .group_name = m->settings.group,
+                .access = &m->settings.access,
                 .reconnect_usec = m->settings.reconnect_usec,
                 .version = VERSION,
                 .boot_id = m->boot_id,
@@ -188,9 +202,14 @@ static int start_bus(struct manager *m, struct refusal *refusal) {
         int r;
 
         bus_limits_from_settings(&m->settings, &params.limits);
-        r = take_listen_fds(&params, refusal);
-        if (r < 0)
-                return r;
+        for (size_t i = 0; i < m->passed.n_sockets; i++) {
+                if (params.n_listen_fds < ELEMENTSOF(params.listen_fds))
+                        params.listen_fds[params.n_listen_fds++] = m->passed.sockets[i];
+                else {
+                        log_warning("The service manager passed more than %zu sockets; one is closed", ELEMENTSOF(params.listen_fds));
+                        (void) close_fd(m->passed.sockets[i]);
+                }
+        }
         if (!params.listen_path && params.n_listen_fds == 0)
                 params.listen_path = PASIDD_SOCKET;
         r = bus_new(&params, &m->bus, refusal);
@@ -198,7 +217,7 @@ static int start_bus(struct manager *m, struct refusal *refusal) {
                 return r;
         r = bus_settle_holders(m->bus);
         if (r < 0)
-                return refuse(refusal, -r, "Could not ask for the holders of consumers: %s", strerror(-r));
+                return refuse(refusal, -r, "Could not ask for the holders of consumers: %s.", strerror(-r));
         return bus_take_name(m->bus, refusal);
 }
 
@@ -212,11 +231,11 @@ static int manager_start(struct manager *m, struct refusal *refusal) {
                 return r;
         r = sd_id128_get_boot(&boot_id);
         if (r < 0)
-                return refuse(refusal, -r, "Could not tell the boot id: %s", strerror(-r));
+                return refuse(refusal, -r, "Could not tell the boot id: %s.", strerror(-r));
         (void) sd_id128_to_string(boot_id, m->boot_id);
         if (asprintf(&m->table_path, "%s/pasidd.db", m->options.runtime_dir) < 0) {
                 m->table_path = NULL;
-                return refuse(refusal, ENOMEM, "Out of memory");
+                return refuse(refusal, ENOMEM, "Out of memory.");
         }
 
         raise_fd_limit();
@@ -226,14 +245,17 @@ static int manager_start(struct manager *m, struct refusal *refusal) {
         if (r >= 0)
                 r = sd_event_set_watchdog(m->event, true);
         if (r < 0)
-                return refuse(refusal, -r, "Could not set up the event loop: %s", strerror(-r));
+                return refuse(refusal, -r, "Could not set up the event loop: %s.", strerror(-r));
 
-        r = start_service(m, refusal);
+        r = fd_store_take(&m->passed, refusal);
+        if (r >= 0)
+                r = start_service(m, refusal);
         if (r >= 0)
                 r = start_bus(m, refusal);
         if (r < 0)
                 return r;
 
+        fd_store_settle(&m->passed);
         core_get_stats(service_core(m->service), &stats);
         log_info("Ready: %llu consumers, %llu PASIDs, %llu cooling, %zu devices", (unsigned long long) stats.n_consumers,
                  (unsigned long long) stats.n_live, (unsigned long long) stats.n_cooling,
@@ -249,7 +271,7 @@ int manager_new(const struct options *options, struct manager **ret, struct refu
 
         m = calloc(1, sizeof(*m));
         if (!m)
-                return refuse(refusal, ENOMEM, "Out of memory");
+                return refuse(refusal, ENOMEM, "Out of memory.");
         m->options = *options;
         r = manager_start(m, refusal);
         if (r < 0)
@@ -272,7 +294,9 @@ struct manager *manager_free(struct manager *m) {
                 (void) service_flush(m->service); /* whoever waits gets an answer before its connection goes */
         bus_free(m->bus);
         service_free(m->service);
+        fd_store_done(&m->passed);
         sd_event_unref(m->event);
+        settings_done(&m->settings);
         free(m->table_path);
         free(m);
         return NULL;

@@ -15,6 +15,7 @@ struct options {
         bool config_given;
         int log_level;
         const char *sysfs, *procfs;
+        const char *cgroupfs;     /* NULL: where the unified tree is mounted */
 };
 
 /* 1: go on; 0: help or version was printed; -EINVAL: told on standard error. */

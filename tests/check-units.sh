@@ -13,9 +13,10 @@ trap 'rm -rf "$scratch"' EXIT
 units=$scratch/units
 mkdir -p "$units"
 
-# UNIT: what systemd has against it
+# UNIT: what systemd has against it. What newer ones know is no mistake: an older one says so and goes on.
 complaints() {
-        SYSTEMD_UNIT_PATH=$units: systemd-analyze verify --man=no --recursive-errors=no "$units/$1" 2>&1 || true
+        SYSTEMD_UNIT_PATH=$units: systemd-analyze verify --man=no --recursive-errors=no "$units/$1" 2>&1 |
+                grep -v "Unknown key.*'FileDescriptorStorePreserve'" || true
 }
 
 # The command is not installed while we test; what is installed is in the unit as made.

@@ -13,5 +13,12 @@ bool is_owner(const struct bus *bus, const struct caller *caller, const struct c
 
 /* AccessDenied unless the call's consumer is the caller's. */
 int authorise_owner(struct call *call);
-/* Root, the group, or polkit. 1: go on; 0: polkit is asked, and the message will be dispatched again. */
+/* These may have to ask polkit. 1: go on; 0: it is asked, and the message will be dispatched again. */
+/* Root and the group. */
 int authorise_init(struct call *call, const char *name);
+/* Root and those whom each of the devices of the call's consumer is for. */
+int authorise_attach(struct call *call);
+/* Taking over an offered consumer: who may Init, and attach to its devices if pasidd does that for it. */
+int authorise_accept(struct call *call, const struct consumer *c);
+/* Attaching, for one device. */
+int authorise_open(struct call *call, const char *address);

@@ -13,6 +13,7 @@
 
 #include "bus/bus-hold.h"
 #include "log.h"
+#include "service/process.h"
 
 #define CALLERS_MAX 4096
 #define WAITING_MAX 64 /* calls of one caller whose credentials are being asked for */
@@ -155,9 +156,10 @@ static int on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *error
         r = failure ? -sd_bus_message_get_errno(m) : read_credentials(m, &c->caller);
         if (r >= 0) {
                 c->is_known = true;
+                c->caller.start_time = process_start_time(link->bus->procfs, c->caller.pid);
                 for (size_t i = 0; i < c->n_waiting; i++) {
                         if (link_dispatch_again(link, c->waiting[i]) < 0)
-                                (void) sd_bus_reply_method_errorf(c->waiting[i], SD_BUS_ERROR_NO_MEMORY, "Out of memory");
+                                (void) sd_bus_reply_method_errorf(c->waiting[i], SD_BUS_ERROR_NO_MEMORY, "Out of memory.");
                         sd_bus_message_unref(c->waiting[i]);
                 }
                 c->n_waiting = 0;
@@ -167,7 +169,7 @@ static int on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *error
         log_debug("The bus does not tell who %s is: %s", c->name, failure ? failure->message : strerror(-r));
         for (size_t i = 0; i < c->n_waiting; i++)
                 (void) sd_bus_reply_method_errorf(c->waiting[i], SD_BUS_ERROR_ACCESS_DENIED,
-                                                  "The message bus does not tell who you are, so that nothing can be decided");
+                                                  "The message bus does not tell who you are, so that nothing can be decided.");
         bus_caller_remove(c);
         return 1;
 }
@@ -210,7 +212,7 @@ int bus_callers_get(struct bus_callers *callers, sd_bus_message *m, const struct
         int r;
 
         if (!sender)
-                return refuse(refusal, EACCES, "The call came without a sender, so that nothing can be decided");
+                return refuse(refusal, EACCES, "The call came without a sender, so that nothing can be decided.");
         c = TAILQ_LAST(&callers->by_use, bus_caller_list);
         if (!c || strcmp(c->name, sender) != 0) {
                 c = find(callers, sender);
@@ -221,7 +223,7 @@ int bus_callers_get(struct bus_callers *callers, sd_bus_message *m, const struct
                         r = bus_caller_new(callers, sender, &c);
                         if (r < 0)
                                 return refuse(refusal, r == -ENOBUFS ? ENOBUFS : EACCES,
-                                              "The message bus could not be asked who you are: %s", strerror(-r));
+                                              "The message bus could not be asked who you are: %s.", strerror(-r));
                 }
         }
         if (c->is_known) {
@@ -229,7 +231,7 @@ int bus_callers_get(struct bus_callers *callers, sd_bus_message *m, const struct
                 return 1;
         }
         if (c->n_waiting >= WAITING_MAX)
-                return refuse(refusal, ENOBUFS, "%u calls wait already for the message bus to tell who you are; wait for them",
+                return refuse(refusal, ENOBUFS, "%u calls wait already for the message bus to tell who you are; wait for them.",
                               WAITING_MAX);
         c->waiting[c->n_waiting++] = sd_bus_message_ref(m);
         return 0;
@@ -240,7 +242,7 @@ int bus_callers_subscribe(struct bus_callers *callers, sd_bus_message *m, bool w
         struct bus_caller *c = sender ? find(callers, sender) : NULL;
 
         if (!c)
-                return refuse(refusal, EACCES, "The message bus does not know who subscribes");
+                return refuse(refusal, EACCES, "The message bus does not know who subscribes.");
         if (c->is_subscribed != wanted) {
                 c->is_subscribed = wanted;
                 count_subscribed(callers, wanted ? 1 : -1);

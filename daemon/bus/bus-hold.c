@@ -26,7 +26,7 @@ static void end(struct message_bus *mb, const char *holder, const char *why) {
         if (r < 0)
                 log_error("Consumers of %s could not be ended: %s", holder, strerror(-r));
         else if (r > 0)
-                log_info("%s %s: %d consumers ended", holder, why, r);
+                log_info("%s %s: %d consumer%s ended", holder, why, r, plural(r));
 }
 
 void bus_hold_vanished(struct message_bus *mb, const char *name) {

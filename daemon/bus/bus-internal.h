@@ -11,6 +11,7 @@
 
 #include "bus/bus.h"
 
+struct busy;
 struct connection;
 struct link;
 struct listener;
@@ -23,12 +24,18 @@ struct signals;
 
 TAILQ_HEAD(connection_list, connection);
 
+/* "1 consumer", "2 consumers" */
+static inline const char *plural(int n) {
+        return n == 1 ? "" : "s";
+}
+
 struct bus {
         sd_event *event;
         struct service *service;
         struct bus_limits limits;
         gid_t group;
         const char *group_name;
+        const struct device_access_list *access;
         uid_t own_uid;
         const char *version, *boot_id, *table_path, *procfs;
         uint64_t reconnect_usec;
@@ -42,6 +49,7 @@ struct bus {
         struct listener *listener;
         struct peer_holds *peer_holds;
         struct polkit *polkit;
+        struct busy *busy;
         struct news *news;
         struct signals *signals;
 };

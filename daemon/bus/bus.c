@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "bus/bus-hold.h"
+#include "bus/busy.h"
 #include "bus/listener.h"
 #include "bus/message-bus.h"
 #include "bus/news.h"
@@ -32,6 +33,8 @@ static int set_up(struct bus *bus) {
         if (r >= 0)
                 r = polkit_new(bus, &bus->polkit);
         if (r >= 0)
+                r = busy_new(bus, &bus->busy);
+        if (r >= 0)
                 r = peer_holds_new(bus, &bus->peer_holds);
         if (r >= 0)
                 r = poll_set_new(bus->event, &bus->poll_set);
@@ -50,7 +53,7 @@ int bus_new(const struct bus_params *params, struct bus **ret, struct refusal *r
         bus = calloc(1, sizeof(*bus));
         if (!bus) {
                 close_fds(params);
-                return refuse(refusal, ENOMEM, "Out of memory");
+                return refuse(refusal, ENOMEM, "Out of memory.");
         }
         *bus = (struct bus) {
                 .event = params->event,
@@ -58,6 +61,7 @@ int bus_new(const struct bus_params *params, struct bus **ret, struct refusal *r
                 .limits = params->limits,
                 .group = params->group,
                 .group_name = params->group_name,
+                .access = params->access,
                 .own_uid = geteuid(),
                 .version = params->version,
                 .boot_id = params->boot_id,
@@ -68,7 +72,7 @@ int bus_new(const struct bus_params *params, struct bus **ret, struct refusal *r
         r = set_up(bus);
         if (r < 0) {
                 close_fds(params);
-                return refuse(refusal, -r, "Could not set up the bus: %s", strerror(-r));
+                return refuse(refusal, -r, "Could not set up the bus: %s.", strerror(-r));
         }
         r = listener_new(bus, params, &bus->listener, refusal);
         if (r >= 0 && params->bus)
@@ -91,7 +95,7 @@ int bus_settle_holders(struct bus *bus) {
         for (const struct consumer *c = core_consumer_next(core, NULL); c; c = core_consumer_next(core, c))
                 if (!c->ended && c->hold == HOLD_CONNECTION &&
                     strncmp(c->holder, BUS_HOLDER_PREFIX, strlen(BUS_HOLDER_PREFIX)) == 0)
-                        log_notice("Consumer '%s' of uid %u is held on a message bus, which is not asked now; it stays", c->name,
+                        log_notice("Consumer \"%s\" of uid %u is held on a message bus, which is not asked now; it stays", c->name,
                                    (unsigned) c->uid);
         return 0;
 }
@@ -113,6 +117,7 @@ struct bus *bus_free(struct bus *bus) {
         message_bus_free(bus->message_bus);
         peer_holds_free(bus->peer_holds);
         polkit_free(bus->polkit);
+        busy_free(bus->busy);
         signals_free(bus->signals);
         news_free(bus->news);
         free(bus);

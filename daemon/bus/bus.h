@@ -11,6 +11,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "bus/device-access.h"
 #include "core/refusal.h"
 #include "service/service.h"
 
@@ -33,6 +34,7 @@ struct bus_params {
         size_t n_listen_fds;
         gid_t group;                /* may reach listen_path and Init; (gid_t) -1: nobody */
         const char *group_name;
+        const struct device_access_list *access; /* looked at for each call: it may change meanwhile */
         struct bus_limits limits;
         uint64_t reconnect_usec;    /* for holders on the direct socket to come back after our restart */
         const char *version, *boot_id, *table_path;

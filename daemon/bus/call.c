@@ -5,10 +5,14 @@
 #include "bus/call.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "bus/authorise.h"
+#include "bus/busy.h"
 #include "bus/error.h"
+#include "bus/polkit.h"
 
 /* 1: go on; 0: the message will be dispatched again. */
 static int prepare(struct call *call, unsigned flags) {
@@ -19,7 +23,7 @@ static int prepare(struct call *call, unsigned flags) {
         if (flags & CALL_CONSUMER) {
                 call->consumer = link_find_consumer(call->link);
                 if (!call->consumer)
-                        return refuse(&call->refusal, ESRCH, "Consumer '%s' of uid %u is gone", call->link->name,
+                        return refuse(&call->refusal, ESRCH, "Consumer \"%s\" of uid %u is gone.", call->link->name,
                                       (unsigned) call->link->uid);
         }
         if (flags & (CALL_CALLER | CALL_OWNER)) {
@@ -45,19 +49,43 @@ int call_answer(sd_bus_message *m, struct link *link, sd_bus_error *error, unsig
         call.message = m;
         call.caller = NULL;
         call.consumer = NULL;
+        call.busy = flags & CALL_PATIENT ? busy_take(link->bus->busy, m) : NULL;
         call.refusal.code = 0; /* its text is written only if there is one */
 
         r = prepare(&call, flags);
         if (r > 0)
                 r = method(&call);
-        if (r < 0)
+        if (r == -EBUSY && flags & CALL_PATIENT && busy_wait(link->bus->busy, &call))
+                return 1;
+        (void) busy_call_free(call.busy);
+        if (r < 0) {
+                polkit_done(link->bus->polkit, m);
                 return error_from_refusal(error, r, &call.refusal);
+        }
         return 1;
+}
+
+void call_abandon(struct link *link, sd_bus_message *m) {
+        if (!m)
+                return;
+        (void) busy_call_free(busy_take(link->bus->busy, m));
+        polkit_done(link->bus->polkit, m);
+}
+
+/* The lowest free one is told by the kernel, and all below it are in use. */
+bool call_may_wait(void) {
+        struct rlimit limit;
+        int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+        bool is_low;
+
+        is_low = fd >= 0 && getrlimit(RLIMIT_NOFILE, &limit) >= 0 && (rlim_t) fd < limit.rlim_cur / 4 * 3;
+        (void) close_fd(fd);
+        return is_low;
 }
 
 int call_check_read(struct call *call, int r) {
         if (r < 0)
-                return refuse(&call->refusal, EINVAL, "The arguments could not be read: %s", strerror(-r));
+                return refuse(&call->refusal, EINVAL, "The arguments could not be read: %s.", strerror(-r));
         return 0;
 }
 
@@ -67,14 +95,14 @@ int call_read_private(struct call *call, const void **ret, size_t *ret_size) {
         if (r < 0)
                 return r;
         if (*ret_size > PRIVATE_MAX)
-                return refuse(&call->refusal, EMSGSIZE, "%zu bytes of private data were given; a PASID keeps at most %u",
+                return refuse(&call->refusal, EMSGSIZE, "%zu bytes of private data were given; a PASID keeps at most %u.",
                               *ret_size, PRIVATE_MAX);
         return 0;
 }
 
 int call_check_pasid(struct call *call, uint32_t pasid) {
         if (pasid < NUMBER_MIN || pasid > NUMBER_MAX)
-                return refuse(&call->refusal, EDOM, "%u is no PASID that can be held; they go from %u to %u", pasid,
+                return refuse(&call->refusal, EDOM, "%u is no PASID that can be held; they go from %u to %u.", pasid,
                               NUMBER_MIN, NUMBER_MAX);
         return 0;
 }

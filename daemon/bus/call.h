@@ -12,6 +12,7 @@ enum {
         CALL_CALLER = 1 << 1,   /* the handler needs to know who calls */
         CALL_CONSUMER = 1 << 2, /* on a consumer's object */
         CALL_OWNER = 1 << 3,    /* the consumer's owner or the privileged only */
+        CALL_PATIENT = 1 << 4,  /* a busy device is worth another try a little later */
 };
 
 struct call {
@@ -19,6 +20,7 @@ struct call {
         sd_bus_message *message;
         const struct caller *caller; /* CALL_CALLER */
         struct consumer *consumer;   /* CALL_CONSUMER */
+        struct busy_call *busy;      /* CALL_PATIENT: it was tried before and found a device busy */
         struct refusal refusal;
 };
 
@@ -27,6 +29,17 @@ typedef int (*call_method_t)(struct call *call);
 
 /* To be returned from the sd-bus handler. */
 int call_answer(sd_bus_message *m, struct link *link, sd_bus_error *error, unsigned flags, call_method_t method);
+
+/*
+ * A message that waited for something ended without its handler: what is kept for it is of no use any more. May be
+ * given any message.
+ */
+void call_abandon(struct link *link, sd_bus_message *m);
+/*
+ * Calls that wait keep the file descriptors that came with them, up to 253 each, and sd-bus does not tell how many.
+ * False when they would leave too few for the other clients.
+ */
+bool call_may_wait(void);
 
 /* Reads the basic or array arguments that come next; a failure is the caller's. */
 #define call_read(call, ...) call_check_read(call, sd_bus_message_read((call)->message, __VA_ARGS__))

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "internal/cleanup.h"
+#include "service/process.h"
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77 /* Linux 6.5 */
@@ -57,44 +58,24 @@ static int peer_groups(int fd, gid_t primary, gid_t **ret, size_t *ret_n) {
         }
 }
 
-uint64_t process_start_time(const char *procfs, pid_t pid) {
-        char path[256], stat[1024];
-        _cleanup_close_ int fd = -EBADF;
-        unsigned long long start;
-        const char *p;
-        ssize_t n;
-
-        if (pid <= 0)
-                return 0;
-        (void) snprintf(path, sizeof(path), "%s/%d/stat", procfs ? procfs : "/proc", (int) pid);
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-        if (fd < 0)
-                return 0;
-        n = read(fd, stat, sizeof(stat) - 1);
-        if (n <= 0)
-                return 0;
-        stat[n] = '\0';
-
-        /* field 2, the command, may itself hold blanks and brackets */
-        p = strrchr(stat, ')');
-        if (!p || sscanf(p + 1, " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu", &start) != 1)
-                return 0;
-        return start;
-}
-
-/* The kernel's own handle on the peer tells whether its pid was another process's by the time that /proc was read. */
-static uint64_t peer_start_time(int fd, const char *procfs, pid_t pid) {
+/*
+ * The kernel's own handle on the peer (Linux 6.5) is of the process that connected, whatever its pid names by now. It
+ * tells whether /proc was read of that process, too.
+ */
+static void identify_peer(int fd, const char *procfs, struct caller *caller) {
         _cleanup_close_ int pidfd = -EBADF;
         socklen_t size = sizeof(pidfd);
-        uint64_t start = process_start_time(procfs, pid);
+        uint64_t start = process_start_time(procfs, caller->pid);
         struct pollfd poll_fd;
 
         if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) < 0) {
                 pidfd = -EBADF;
-                return errno == ENOPROTOOPT ? start : 0;
+                caller->start_time = errno == ENOPROTOOPT ? start : 0;
+                return;
         }
         poll_fd = (struct pollfd) { .fd = pidfd, .events = POLLIN };
-        return poll(&poll_fd, 1, 0) == 0 ? start : 0;
+        caller->start_time = poll(&poll_fd, 1, 0) == 0 ? start : 0;
+        caller->pidfd_inode = pidfd_inode(pidfd);
 }
 
 int caller_from_socket(int fd, const char *procfs, struct caller *ret) {
@@ -110,7 +91,7 @@ int caller_from_socket(int fd, const char *procfs, struct caller *ret) {
                 return r;
         caller.uid = ucred.uid;
         caller.pid = ucred.pid;
-        caller.start_time = peer_start_time(fd, procfs, ucred.pid);
+        identify_peer(fd, procfs, &caller);
         *ret = caller;
         return 0;
 }

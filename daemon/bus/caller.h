@@ -14,6 +14,7 @@ struct caller {
         uid_t uid;
         pid_t pid;           /* 0: of another pid namespace, or not told */
         uint64_t start_time; /* of that process, in clock ticks since boot; 0: could not be told */
+        uint64_t pidfd_inode; /* of that process and no other of this boot; 0: not told (before Linux 6.9) */
         gid_t *groups;       /* owned */
         size_t n_groups;
         char *holder;        /* the name under which it holds consumers; owned */
@@ -24,5 +25,3 @@ bool caller_in_group(const struct caller *caller, gid_t group);
 
 /* Of the process at the other end of a connected unix socket, as it was when it connected. */
 int caller_from_socket(int fd, const char *procfs, struct caller *ret);
-/* Field 22 of /proc/<pid>/stat; 0 if it can't be read. Together with the pid it names a process for good. */
-uint64_t process_start_time(const char *procfs, pid_t pid);

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "bus/busy.h"
 #include "bus/listener.h"
 #include "bus/peer-hold.h"
 #include "bus/polkit.h"
@@ -69,6 +70,8 @@ static void update_events(struct connection *c) {
 int connection_admit(struct connection *c, sd_bus_message *m) {
         uint8_t type;
 
+        if (fd_gate_widen(&c->gate) && !fd_gate_pass(&c->gate, m))
+                return 1;
         c->n_silent = 0;
         c->partial_bytes = 0;
         if (!is_blocked(c) || c->parked || sd_bus_message_get_type(m, &type) < 0 || type != SD_BUS_MESSAGE_METHOD_CALL)
@@ -81,6 +84,36 @@ static uint64_t bytes_received(const struct connection *c) {
         int n = 0;
 
         return ioctl(c->poll.fd, FIONREAD, &n) < 0 || n < 0 ? 0 : (uint64_t) n;
+}
+
+/* A message that waits inside of sd-bus is dispatched without a look at the socket. */
+static int open_gate(struct connection *c) {
+        uint64_t n = 0;
+        int r;
+
+        if (!c->takes_fds || (sd_bus_get_n_queued_read(c->link.sd, &n) >= 0 && n > 0))
+                return 0;
+        r = fd_gate_narrow(&c->gate, c->poll.fd);
+        if (r == -EPROTO)
+                connection_doom(c, "it sent more than one file descriptor with a message");
+        else if (r < 0)
+                connection_doom(c, strerror(-r));
+        return r;
+}
+
+static int process_once(struct connection *c) {
+        int r;
+
+        if (open_gate(c) < 0)
+                return 0;
+        r = sd_bus_process(c->link.sd, NULL);
+        (void) fd_gate_widen(&c->gate);
+        if (c->gate.is_stray) {
+                fd_gate_sweep(&c->gate);
+                connection_doom(c, "it sent a file descriptor that no argument of a valid message names");
+                return 0;
+        }
+        return r;
 }
 
 /* Returns > 0 if there may be more to do, 0 if not now. */
@@ -100,8 +133,8 @@ static int step(struct connection *c) {
         partial = c->n_silent < 2 ? 0 : bytes_received(c);
         (void) sd_bus_get_n_queued_write(c->link.sd, &before);
         c->n_silent++;
-        r = sd_bus_process(c->link.sd, NULL);
-        if (r < 0)
+        r = process_once(c);
+        if (r < 0 || c->is_doomed)
                 return r;
         if (c->n_silent > 0 && sd_bus_get_n_queued_write(c->link.sd, &after) >= 0 && after >= before) {
                 c->partial_bytes += partial;
@@ -114,6 +147,7 @@ static int step(struct connection *c) {
                 return -ENOTCONN;
         if (!c->is_ready && sd_bus_is_ready(c->link.sd) > 0) {
                 c->is_ready = true;
+                c->takes_fds = sd_bus_can_send(c->link.sd, SD_BUS_TYPE_UNIX_FD) > 0;
                 listener_connection_ready(c->link.bus->listener, c);
         }
         return r;
@@ -233,6 +267,8 @@ static int start(struct connection *c, int fd) {
         sd = c->link.sd;
         r = sd_bus_set_server(sd, true, bus->server_id);
         if (r >= 0)
+                r = fd_gate_start(&c->gate);
+        if (r >= 0)
                 r = sd_bus_negotiate_fds(sd, true);
         if (r >= 0)
                 r = link_init(&c->link, bus, sd, true);
@@ -264,6 +300,7 @@ int connection_new(struct bus *bus, int fd, struct caller *caller, uint64_t seri
         c->caller = *caller;
         *caller = (struct caller) {};
         TAILQ_INIT(&c->replies);
+        c->gate = (struct fd_gate) FD_GATE_INIT;
         c->subscriber.link = &c->link;
 
         r = peer_holder_format(&c->caller, serial, &c->caller.holder);
@@ -284,13 +321,14 @@ struct connection *connection_free(struct connection *c) {
                 return NULL;
         if (c->is_subscribed)
                 news_unsubscribe(c->link.bus->news, &c->subscriber);
-        if (c->link.bus->polkit)
-                polkit_forget(c->link.bus->polkit, &c->link);
+        polkit_forget(c->link.bus->polkit, &c->link);
+        busy_forget(c->link.bus->busy, &c->link);
         reply_list_forget(&c->replies);
         (void) poll_set_update(c->link.bus->poll_set, &c->poll, 0);
         sd_event_source_disable_unref(c->again);
         sd_bus_message_unref(c->parked);
         sd_bus_close_unref(c->link.sd);
+        fd_gate_sweep(&c->gate);
         caller_done(&c->caller);
         free(c);
         return NULL;

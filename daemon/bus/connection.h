@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "bus/fd-gate.h"
 #include "bus/link.h"
 #include "bus/news.h"
 #include "bus/poll-set.h"
@@ -25,7 +26,9 @@ struct connection {
         uint64_t partial_bytes;  /* of a message that is still being received */
         unsigned n_silent;       /* steps since a message was dispatched */
         struct subscriber subscriber;
+        struct fd_gate gate;
         bool is_ready;           /* authenticated */
+        bool takes_fds;          /* has agreed with it on passing file descriptors */
         bool is_drained;         /* what came along with the authentication is done with */
         bool is_doomed;          /* on the listener's list of those to be freed */
         bool is_processing;

@@ -12,6 +12,7 @@
 #include "bus/authorise.h"
 #include "bus/options.h"
 #include "bus/reply.h"
+#include "bus/signals.h"
 
 struct alloc_options {
         const char *token;
@@ -36,7 +37,7 @@ static const struct option_spec alloc_many_specs[] = {
 
 /* min, max, private and options; count is the caller's. */
 static int read_alloc(struct call *call, const struct option_spec *specs, size_t n_specs, struct alloc_request *request,
-                      const void **ret_private) {
+                      const void **ret_private, bool *ret_attach) {
         struct alloc_options o = {};
         size_t size;
         int r;
@@ -48,13 +49,11 @@ static int read_alloc(struct call *call, const struct option_spec *specs, size_t
                 r = options_read(call->message, specs, n_specs, &o, &call->refusal);
         if (r < 0)
                 return r;
-        if (o.attach)
-                return refuse(&call->refusal, EOPNOTSUPP, "Option 'attach' is not supported by this version; "
-                                                          "allocate without it and attach through VFIO yourself");
         request->private_bytes = (uint16_t) size; /* at most PRIVATE_MAX */
         request->token = o.token;
         request->contiguous = o.contiguous;
         request->align = o.align;
+        *ret_attach = o.attach;
         return 0;
 }
 
@@ -63,12 +62,22 @@ int consumer_method_alloc(struct call *call) {
         struct alloc_request request = { .count = 1 };
         const void *private_data;
         uint32_t pasid;
+        bool attach;
         int r;
 
-        r = read_alloc(call, alloc_specs, 2, &request, &private_data);
+        r = read_alloc(call, alloc_specs, 2, &request, &private_data, &attach);
         if (r < 0)
                 return r;
-        r = service_alloc(call_service(call), call->consumer, &request, private_data, &pasid, &call->refusal);
+        if (attach) {
+                r = authorise_attach(call);
+                if (r <= 0)
+                        return r;
+                r = service_alloc_attached(call_service(call), call->consumer, &request, private_data, &pasid,
+                                           &call->refusal);
+                if (r >= 0)
+                        signals_note_attached(call->link->bus->signals, call->consumer);
+        } else
+                r = service_alloc(call_service(call), call->consumer, &request, private_data, &pasid, &call->refusal);
         if (r >= 0)
                 r = sd_bus_message_new_method_return(call->message, &reply);
         if (r >= 0)
@@ -81,15 +90,16 @@ int consumer_method_alloc_many(struct call *call) {
         struct alloc_request request = {};
         const void *private_data;
         void *pasids;
+        bool attach;
         int r;
 
         r = call_read(call, "u", &request.count);
         if (r >= 0)
-                r = read_alloc(call, alloc_many_specs, ELEMENTSOF(alloc_many_specs), &request, &private_data);
+                r = read_alloc(call, alloc_many_specs, ELEMENTSOF(alloc_many_specs), &request, &private_data, &attach);
         if (r < 0)
                 return r;
         if (request.count < 1 || request.count > NUMBER_MAX)
-                return refuse(&call->refusal, EINVAL, "%u PASIDs were asked for at once; it can be 1 to %u",
+                return refuse(&call->refusal, EINVAL, "%u PASIDs were asked for at once; it can be 1 to %u.",
                               request.count, NUMBER_MAX);
 
         r = sd_bus_message_new_method_return(call->message, &reply);
@@ -97,14 +107,6 @@ int consumer_method_alloc_many(struct call *call) {
                 r = sd_bus_message_append_array_space(reply, 'u', request.count * sizeof(uint32_t), &pasids);
         if (r >= 0)
                 r = service_alloc(call_service(call), call->consumer, &request, private_data, pasids, &call->refusal);
-        return r < 0 ? r : reply_when_committed(call, reply);
-}
-
-/* For methods that return nothing. */
-static int reply_empty(struct call *call) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        int r = sd_bus_message_new_method_return(call->message, &reply);
-
         return r < 0 ? r : reply_when_committed(call, reply);
 }
 
@@ -117,7 +119,7 @@ int consumer_method_free(struct call *call) {
                 r = call_check_pasid(call, pasid);
         if (r >= 0)
                 r = service_free_pasids(call_service(call), call->consumer, &pasid, 1, &call->refusal);
-        return r < 0 ? r : reply_empty(call);
+        return r < 0 ? r : reply_empty_when_committed(call);
 }
 
 int consumer_method_free_many(struct call *call) {
@@ -134,7 +136,7 @@ int consumer_method_free_many(struct call *call) {
                         return r;
         }
         r = service_free_pasids(call_service(call), call->consumer, pasids, size / sizeof(uint32_t), &call->refusal);
-        return r < 0 ? r : reply_empty(call);
+        return r < 0 ? r : reply_empty_when_committed(call);
 }
 
 int consumer_method_free_token(struct call *call) {
@@ -218,7 +220,7 @@ int consumer_method_set_private(struct call *call) {
                 r = call_read_private(call, &private_data, &size);
         if (r >= 0)
                 r = service_set_private(call_service(call), call->consumer, pasid, private_data, size, &call->refusal);
-        return r < 0 ? r : reply_empty(call);
+        return r < 0 ? r : reply_empty_when_committed(call);
 }
 
 int consumer_method_list(struct call *call) {
@@ -251,11 +253,5 @@ int consumer_method_list(struct call *call) {
 int consumer_method_exit(struct call *call) {
         int r = service_exit_consumer(call_service(call), call->consumer, "exit", &call->refusal);
 
-        return r < 0 ? r : reply_empty(call);
-}
-
-int consumer_method_mediated(struct call *call) {
-        return refuse(&call->refusal, EOPNOTSUPP,
-                      "%s is not supported by this version; attach and map through VFIO and iommufd yourself",
-                      sd_bus_message_get_member(call->message));
+        return r < 0 ? r : reply_empty_when_committed(call);
 }

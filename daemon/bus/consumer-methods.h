@@ -15,5 +15,8 @@ int consumer_method_find(struct call *call);
 int consumer_method_set_private(struct call *call);
 int consumer_method_list(struct call *call);
 int consumer_method_exit(struct call *call);
-/* Attach, Detach, Map, Unmap */
-int consumer_method_mediated(struct call *call);
+/* The mediated mode */
+int consumer_method_attach(struct call *call);
+int consumer_method_detach(struct call *call);
+int consumer_method_map(struct call *call);
+int consumer_method_unmap(struct call *call);

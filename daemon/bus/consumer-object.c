@@ -10,17 +10,22 @@
 #include "bus/consumer-methods.h"
 #include "bus/error.h"
 #include "bus/objects.h"
+#include "bus/transfer.h"
 
-DEFINE_METHOD(consumer_method_alloc, CALL_CONSUMER | CALL_OWNER);
+DEFINE_METHOD(consumer_method_alloc, CALL_CONSUMER | CALL_OWNER | CALL_PATIENT);
 DEFINE_METHOD(consumer_method_alloc_many, CALL_CONSUMER | CALL_OWNER);
-DEFINE_METHOD(consumer_method_free, CALL_CONSUMER | CALL_OWNER);
-DEFINE_METHOD(consumer_method_free_many, CALL_CONSUMER | CALL_OWNER);
-DEFINE_METHOD(consumer_method_free_token, CALL_CONSUMER | CALL_OWNER);
+DEFINE_METHOD(consumer_method_free, CALL_CONSUMER | CALL_OWNER | CALL_PATIENT);
+DEFINE_METHOD(consumer_method_free_many, CALL_CONSUMER | CALL_OWNER | CALL_PATIENT);
+DEFINE_METHOD(consumer_method_free_token, CALL_CONSUMER | CALL_OWNER | CALL_PATIENT);
 DEFINE_METHOD(consumer_method_find, CALL_READS | CALL_CONSUMER | CALL_OWNER);
 DEFINE_METHOD(consumer_method_set_private, CALL_CONSUMER | CALL_OWNER);
 DEFINE_METHOD(consumer_method_list, CALL_READS | CALL_CONSUMER | CALL_CALLER);
-DEFINE_METHOD(consumer_method_mediated, CALL_CONSUMER | CALL_OWNER);
-DEFINE_METHOD(consumer_method_exit, CALL_CONSUMER | CALL_OWNER);
+DEFINE_METHOD(consumer_method_attach, CALL_CONSUMER | CALL_OWNER | CALL_PATIENT);
+DEFINE_METHOD(consumer_method_detach, CALL_CONSUMER | CALL_OWNER | CALL_PATIENT);
+DEFINE_METHOD(consumer_method_map, CALL_CONSUMER | CALL_OWNER | CALL_PATIENT);
+DEFINE_METHOD(consumer_method_unmap, CALL_CONSUMER | CALL_OWNER | CALL_PATIENT);
+DEFINE_METHOD(consumer_method_transfer, CALL_CONSUMER | CALL_OWNER);
+DEFINE_METHOD(consumer_method_exit, CALL_CONSUMER | CALL_OWNER | CALL_PATIENT);
 
 static int get_text(sd_bus *sd, const char *path, const char *interface, const char *property, sd_bus_message *reply,
                     void *userdata, sd_bus_error *error) {
@@ -31,6 +36,8 @@ static int get_text(sd_bus *sd, const char *path, const char *interface, const c
                 text = c->name;
         else if (strcmp(property, "Hold") == 0)
                 text = hold_kind_to_string(c->hold);
+        else if (strcmp(property, "HoldState") == 0)
+                text = service_hold_is_watched(c) ? "watched" : "unknown";
         else
                 text = consumer_mode_to_string(c->mode);
         return sd_bus_message_append_basic(reply, 's', text);
@@ -48,6 +55,7 @@ static int get_number(sd_bus *sd, const char *path, const char *interface, const
                 { "Max", c->max },
                 { "Quota", c->quota },
                 { "Allocated", c->n_live },
+                { "OfferedTo", c->offered_to },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(numbers); i++)
@@ -61,10 +69,11 @@ static int get_since(sd_bus *sd, const char *path, const char *interface, const 
         return sd_bus_message_append_basic(reply, 't', &((struct link *) userdata)->consumer->since_usec);
 }
 
-/* Nothing is pinned for consumers that attach by themselves. */
 static int get_pinned(sd_bus *sd, const char *path, const char *interface, const char *property, sd_bus_message *reply,
                       void *userdata, sd_bus_error *error) {
-        return sd_bus_message_append(reply, "t", (uint64_t) 0);
+        uint64_t pinned = service_pinned_bytes(((struct link *) userdata)->consumer);
+
+        return sd_bus_message_append_basic(reply, 't', &pinned);
 }
 
 static int get_devices(sd_bus *sd, const char *path, const char *interface, const char *property, sd_bus_message *reply,
@@ -110,7 +119,8 @@ static int find_consumer(sd_bus *sd, const char *path, const char *interface, vo
         if (r <= 0)
                 return r;
         if (!link_find_consumer(link)) {
-                r = refuse(&refusal, ESRCH, "There is no consumer '%s' of uid %u; it ended, or Init was never called for it",
+                call_abandon(link, sd_bus_get_current_message(sd));
+                r = refuse(&refusal, ESRCH, "There is no consumer \"%s\" of uid %u; it ended, or Init was never called for it.",
                            link->name, (unsigned) link->uid);
                 return error_from_refusal(error, r, &refusal);
         }
@@ -172,15 +182,17 @@ static const sd_bus_vtable consumer_vtable[] = {
         SD_BUS_METHOD_WITH_NAMES("List", "uu", SD_BUS_PARAM(after) SD_BUS_PARAM(limit), "a(ustu)b",
                                  SD_BUS_PARAM(pasids) SD_BUS_PARAM(more), on_consumer_method_list, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_NAMES("Attach", "u", SD_BUS_PARAM(pasid), NULL, ,
-                                 on_consumer_method_mediated, SD_BUS_VTABLE_UNPRIVILEGED),
+                                 on_consumer_method_attach, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_NAMES("Detach", "u", SD_BUS_PARAM(pasid), NULL, ,
-                                 on_consumer_method_mediated, SD_BUS_VTABLE_UNPRIVILEGED),
+                                 on_consumer_method_detach, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_NAMES("Map", "uhtttu",
                                  SD_BUS_PARAM(pasid) SD_BUS_PARAM(memory) SD_BUS_PARAM(offset) SD_BUS_PARAM(length)
                                  SD_BUS_PARAM(iova) SD_BUS_PARAM(flags),
-                                 "t", SD_BUS_PARAM(iova), on_consumer_method_mediated, SD_BUS_VTABLE_UNPRIVILEGED),
+                                 "t", SD_BUS_PARAM(iova), on_consumer_method_map, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_NAMES("Unmap", "utt", SD_BUS_PARAM(pasid) SD_BUS_PARAM(iova) SD_BUS_PARAM(length),
-                                 "t", SD_BUS_PARAM(unmapped), on_consumer_method_mediated, SD_BUS_VTABLE_UNPRIVILEGED),
+                                 "t", SD_BUS_PARAM(unmapped), on_consumer_method_unmap, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_NAMES("Transfer", "u", SD_BUS_PARAM(uid), NULL, ,
+                                 on_consumer_method_transfer, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Exit", NULL, NULL, on_consumer_method_exit, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Name", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Uid", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
@@ -190,6 +202,8 @@ static const sd_bus_vtable consumer_vtable[] = {
         SD_BUS_PROPERTY("Quota", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Allocated", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Hold", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("HoldState", "s", get_text, 0, 0),
+        SD_BUS_PROPERTY("OfferedTo", "u", get_number, 0, 0),
         SD_BUS_PROPERTY("Mode", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Since", "t", get_since, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("PinnedBytes", "t", get_pinned, 0, 0),

@@ -6,15 +6,54 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bus/call.h"
+#include "bus/authorise.h"
 #include "bus/error.h"
 #include "bus/objects.h"
+#include "bus/options.h"
 
+/* The device facts may be others once anything is asked of the service: what is needed of them is kept here. */
 static int device_open(struct call *call) {
-        return refuse(&call->refusal, EOPNOTSUPP,
-                      "Open is not supported by this version; open the device's cdev and /dev/iommu yourself");
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_close_ int device = -EBADF, iommufd = -EBADF;
+        struct link *link = call->link;
+        char address[PCI_ADDRESS_MAX];
+        int r;
+
+        memcpy(address, link->device->address, sizeof(address));
+        r = options_read(call->message, NULL, 0, NULL, &call->refusal);
+        if (r < 0)
+                return r;
+        if (sd_bus_can_send(link->sd, 'h') <= 0)
+                return refuse(&call->refusal, EOPNOTSUPP, "Open returns file descriptors, which this connection does not "
+                                                          "carry; negotiate them as D-Bus does.");
+        r = authorise_open(call, address);
+        if (r <= 0)
+                return r;
+        if (sd_bus_message_get_expect_reply(call->message) == 0)
+                return 0; /* nobody would get them */
+        r = service_open_device(call_service(call), address, call->caller->holder, &device, &iommufd, &call->refusal);
+        if (r < 0)
+                return r;
+        link_note_holder(link);
+        r = sd_bus_message_new_method_return(call->message, &reply);
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "hh", device, iommufd);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
-DEFINE_METHOD(device_open, 0);
+DEFINE_METHOD(device_open, CALL_CALLER);
+
+static int get_held(sd_bus *sd, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                    void *userdata, sd_bus_error *error) {
+        static const char *const words[] = {
+                [DEVICE_HELD_NOT] = "",
+                [DEVICE_HELD_MEDIATED] = "mediated",
+                [DEVICE_HELD_TENANT] = "tenant",
+        };
+        const struct link *link = userdata;
+        enum device_held held = service_device_held(link->bus->service, link->device->address);
+
+        return sd_bus_message_append_basic(reply, 's', words[held]);
+}
 
 static int get_text(sd_bus *sd, const char *path, const char *interface, const char *property, sd_bus_message *reply,
                     void *userdata, sd_bus_error *error) {
@@ -88,8 +127,9 @@ static int find_device(sd_bus *sd, const char *path, const char *interface, void
                 return r;
         link->device = device_list_find(service_devices(link->bus->service), address);
         if (!link->device) {
-                r = refuse(&refusal, ENODEV, "There is no device '%.40s' here that could use PASIDs; "
-                                             "`pasidctl devices` lists those there are", address);
+                call_abandon(link, sd_bus_get_current_message(sd));
+                r = refuse(&refusal, ENODEV, "There is no device \"%.40s\" here that could use PASIDs; "
+                                             "`pasidctl devices` lists those there are.", address);
                 return error_from_refusal(error, r, &refusal);
         }
         *ret_found = link;
@@ -123,14 +163,15 @@ static const sd_bus_vtable device_vtable[] = {
                                  on_device_open, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Address", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Name", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Driver", "s", get_text, 0, 0),
-        SD_BUS_PROPERTY("IommuGroup", "u", get_number, 0, 0),
+        SD_BUS_PROPERTY("Driver", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("IommuGroup", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("PciWidth", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("IommuWidth", "u", get_number, 0, 0),
-        SD_BUS_PROPERTY("MaxPasid", "u", get_number, 0, 0),
-        SD_BUS_PROPERTY("Usable", "b", get_usable, 0, 0),
-        SD_BUS_PROPERTY("Reason", "s", get_text, 0, 0),
-        SD_BUS_PROPERTY("Cdev", "s", get_text, 0, 0),
+        SD_BUS_PROPERTY("IommuWidth", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("MaxPasid", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Usable", "b", get_usable, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Reason", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Cdev", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Held", "s", get_held, 0, 0),
         SD_BUS_PROPERTY("Allocated", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Attached", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_VTABLE_END,

@@ -4,6 +4,7 @@
  */
 #include "bus/error.h"
 
+#include <ctype.h>
 #include <stdint.h>
 
 #include "internal/errors.h"
@@ -52,9 +53,9 @@ int error_from_refusal(sd_bus_error *error, int r, const struct refusal *refusal
 
         entry = error_by_code(code);
         if (!entry)
-                return sd_bus_error_setf(error, SD_BUS_ERROR_FAILED, "The request failed: %s", strerror(code));
+                return sd_bus_error_setf(error, SD_BUS_ERROR_FAILED, "The request failed: %s.", strerror(code));
         if (!refusal || !refusal->code)
-                return sd_bus_error_set(error, entry->name, entry->text);
+                return sd_bus_error_setf(error, entry->name, "%c%s.", toupper(entry->text[0]), entry->text + 1);
         memcpy(text, refusal->text, sizeof(text));
         text[sizeof(text) - 1] = '\0';
         mend_utf8(text);

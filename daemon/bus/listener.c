@@ -85,8 +85,8 @@ static void release_holder(struct listener *l, const struct connection *gone) {
         }
         r = service_holder_gone(bus->service, gone->caller.holder, "holder-gone");
         if (r > 0)
-                log_info("Process %d of uid %u closed its connection: %d consumers ended", (int) gone->caller.pid,
-                         (unsigned) gone->caller.uid, r);
+                log_info("Process %d of uid %u closed its connection: %d consumer%s ended", (int) gone->caller.pid,
+                         (unsigned) gone->caller.uid, r, plural(r));
         else if (r < 0)
                 log_error("Consumers of process %d of uid %u could not be ended: %s", (int) gone->caller.pid,
                           (unsigned) gone->caller.uid, strerror(-r));
@@ -138,7 +138,7 @@ static int on_half_open(sd_event_source *source, uint64_t usec, void *userdata) 
                 n++;
         }
         if (n > 0 && listener_may_complain(l))
-                log_warning("%u connections are closed: they did not authenticate in time", n);
+                log_warning("%u connection%s did not authenticate in time: closed", n, plural((int) n));
         arm_half_open(l);
         return 0;
 }
@@ -279,7 +279,7 @@ static int open_doors(struct listener *l, const struct bus_params *params, struc
                 r = add_door(l, &socket);
         }
         if (r < 0)
-                return refuse(refusal, -r, "Could not listen: %s", strerror(-r));
+                return refuse(refusal, -r, "Could not listen: %s.", strerror(-r));
         return 0;
 }
 
@@ -298,7 +298,7 @@ int listener_new(struct bus *bus, const struct bus_params *params, struct listen
         if (!l) {
                 for (size_t i = 0; i < params->n_listen_fds; i++)
                         (void) close_fd(params->listen_fds[i]);
-                return refuse(refusal, ENOMEM, "Out of memory");
+                return refuse(refusal, ENOMEM, "Out of memory.");
         }
         l->bus = bus;
         TAILQ_INIT(&l->half_open);
@@ -319,7 +319,7 @@ int listener_new(struct bus *bus, const struct bus_params *params, struct listen
                 if (r >= 0)
                         r = sd_event_source_set_enabled(l->reaper, SD_EVENT_OFF);
                 if (r < 0)
-                        (void) refuse(refusal, -r, "Could not set up the direct socket: %s", strerror(-r));
+                        (void) refuse(refusal, -r, "Could not set up the direct socket: %s.", strerror(-r));
         }
         if (r < 0) {
                 (void) listener_free(l);

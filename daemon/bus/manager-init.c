@@ -47,7 +47,7 @@ static int check_holder(const struct init_options *o, enum hold_kind hold, struc
 
         for (size_t i = 0; i < ELEMENTSOF(holders); i++)
                 if (holders[i].is_given && holders[i].hold != hold)
-                        return refuse(refusal, EINVAL, "Option '%s' goes with hold '%s', not with hold '%s'", holders[i].name,
+                        return refuse(refusal, EINVAL, "Option \"%s\" goes with hold \"%s\", not with hold \"%s\".", holders[i].name,
                                       hold_kind_to_string(holders[i].hold), hold_kind_to_string(hold));
         return 0;
 }
@@ -56,10 +56,10 @@ static int fill_request(struct init_request *request, const struct init_options 
         int hold = hold_kind_from_string(o->hold), mode = consumer_mode_from_string(o->mode);
 
         if (hold < 0)
-                return refuse(refusal, EINVAL, "Option 'hold' does not know '%.40s'; "
-                                               "it is connection, fd, process, unit, boot or persistent", o->hold);
+                return refuse(refusal, EINVAL, "Option \"hold\" does not know \"%.40s\"; "
+                                               "it is connection, fd, process, unit, boot or persistent.", o->hold);
         if (mode < 0)
-                return refuse(refusal, EINVAL, "Option 'mode' does not know '%.40s'; it is advisory or mediated", o->mode);
+                return refuse(refusal, EINVAL, "Option \"mode\" does not know \"%.40s\"; it is advisory or mediated.", o->mode);
         request->hold = (enum hold_kind) hold;
         request->mode = (enum consumer_mode) mode;
         request->devices = o->devices.items;
@@ -67,6 +67,9 @@ static int fill_request(struct init_request *request, const struct init_options 
         request->min = o->min;
         request->max = o->max;
         request->quota = o->quota;
+        request->hold_fd = o->fd;
+        request->hold_pid = o->pid;
+        request->hold_unit = o->unit;
         return check_holder(o, request->hold, refusal);
 }
 
@@ -88,6 +91,8 @@ static int init(struct call *call, struct init_options *o) {
                 .uid = call->caller->uid,
                 .privileged = is_privileged(call->link->bus, call->caller),
                 .holder = call->caller->holder,
+                .caller_pid = call->caller->pid,
+                .caller_start = call->caller->start_time,
         };
         struct consumer *c;
         int r;

@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "bus/connection.h"
+#include "bus/manager-check.h"
 #include "bus/manager-init.h"
 #include "bus/message-bus.h"
 #include "bus/objects.h"
 #include "bus/authorise.h"
+#include "bus/transfer.h"
 
 static int manager_get_consumer(struct call *call) {
         _cleanup_free_ char *path = NULL;
@@ -24,8 +26,8 @@ static int manager_get_consumer(struct call *call) {
         if (r < 0)
                 return r;
         if (!core_consumer_get(service_core(call_service(call)), uid, name))
-                return refuse(&call->refusal, ESRCH, "There is no consumer '%s' of uid %u; "
-                                                     "`pasidctl consumers` lists those there are", name, uid);
+                return refuse(&call->refusal, ESRCH, "There is no consumer \"%s\" of uid %u; "
+                                                     "`pasidctl consumers` lists those there are.", name, uid);
         r = path_of_consumer(uid, name, &path);
         if (r < 0)
                 return r;
@@ -180,6 +182,8 @@ static int manager_unsubscribe(struct call *call) {
 DEFINE_METHOD(manager_unsubscribe, CALL_CALLER);
 
 DEFINE_METHOD(manager_init, CALL_CALLER);
+DEFINE_METHOD(manager_accept, CALL_CALLER);
+DEFINE_METHOD(manager_check, CALL_READS | CALL_CALLER);
 
 static int get_text(sd_bus *sd, const char *path, const char *interface, const char *property, sd_bus_message *reply,
                     void *userdata, sd_bus_error *error) {
@@ -206,10 +210,20 @@ static int get_count(sd_bus *sd, const char *path, const char *interface, const 
         return sd_bus_message_append(reply, "u", count > UINT32_MAX ? UINT32_MAX : (uint32_t) count);
 }
 
+static int get_restored(sd_bus *sd, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                        void *userdata, sd_bus_error *error) {
+        const struct link *link = userdata;
+        const struct service_restored *restored = service_get_restored(link->bus->service);
+
+        return sd_bus_message_append(reply, "(uuu)", restored->kept, restored->detached, restored->lost);
+}
+
 static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_NAMES("Init", "sa{sv}", SD_BUS_PARAM(name) SD_BUS_PARAM(options), "o", SD_BUS_PARAM(consumer),
                                  on_manager_init, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_NAMES("Accept", "us", SD_BUS_PARAM(uid) SD_BUS_PARAM(name), "o", SD_BUS_PARAM(consumer),
+                                 on_manager_accept, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_NAMES("GetConsumer", "us", SD_BUS_PARAM(uid) SD_BUS_PARAM(name), "o", SD_BUS_PARAM(consumer),
                                  on_manager_get_consumer, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_NAMES("WhoHas", "u", SD_BUS_PARAM(pasid), "a(uostas)", SD_BUS_PARAM(holders),
@@ -217,15 +231,21 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_NAMES("List", "tu", SD_BUS_PARAM(after) SD_BUS_PARAM(limit), "a(uusstu)tb",
                                  SD_BUS_PARAM(pasids) SD_BUS_PARAM(next) SD_BUS_PARAM(more),
                                  on_manager_list, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_NAMES("Check", "a{sv}", SD_BUS_PARAM(options), "a(osuss)a(ss)",
+                                 SD_BUS_PARAM(findings) SD_BUS_PARAM(skipped),
+                                 on_manager_check, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Subscribe", NULL, NULL, on_manager_subscribe, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Unsubscribe", NULL, NULL, on_manager_unsubscribe, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_NAMES("PasidAllocated", "ou", SD_BUS_PARAM(consumer) SD_BUS_PARAM(pasid), 0),
         SD_BUS_SIGNAL_WITH_NAMES("PasidFreed", "ous", SD_BUS_PARAM(consumer) SD_BUS_PARAM(pasid) SD_BUS_PARAM(reason), 0),
+        SD_BUS_SIGNAL_WITH_NAMES("PasidLost", "ous", SD_BUS_PARAM(consumer) SD_BUS_PARAM(pasid) SD_BUS_PARAM(reason), 0),
+        SD_BUS_SIGNAL_WITH_NAMES("DeviceRequested", "ot", SD_BUS_PARAM(device) SD_BUS_PARAM(deadline_usec), 0),
         SD_BUS_PROPERTY("Version", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Pasids", "u", get_count, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Consumers", "u", get_count, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("BootId", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Table", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Restored", "(uuu)", get_restored, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_VTABLE_END,
 };
 

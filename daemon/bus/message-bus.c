@@ -11,6 +11,7 @@
 
 #include "bus/bus-callers.h"
 #include "bus/bus-hold.h"
+#include "bus/busy.h"
 #include "bus/polkit.h"
 #include "log.h"
 
@@ -52,6 +53,7 @@ static int on_lost(sd_event_source *source, void *userdata) {
         }
         mb->is_ready = false;
         polkit_bus_lost(mb->link.bus->polkit);
+        busy_forget(mb->link.bus->busy, &mb->link);
         mb->callers = bus_callers_free(mb->callers);
         mb->link.sd = sd_bus_close_unref(mb->link.sd);
         arm_retry(mb);
@@ -194,13 +196,13 @@ int message_bus_take_name(struct message_bus *mb, struct refusal *refusal) {
 
         if (r == -EEXIST)
                 return refuse(refusal, EEXIST, "Another pasidd owns " PASIDD_BUS_NAME " on %s; "
-                                                 "stop that one first, or use another bus", address_of(mb));
+                                                 "stop that one first, or use another bus.", address_of(mb));
         if (r == -EACCES || r == -EPERM)
                 return refuse(refusal, -r, "The policy of %s does not let uid %u own " PASIDD_BUS_NAME "; "
                                              "is org.pasidd1.conf installed?",
                               address_of(mb), (unsigned) mb->link.bus->own_uid);
         if (r < 0)
-                return refuse(refusal, -r, "Could not take the name " PASIDD_BUS_NAME " on %s: %s",
+                return refuse(refusal, -r, "Could not take the name " PASIDD_BUS_NAME " on %s: %s.",
                               address_of(mb), strerror(-r));
         mb->is_named = true;
         return 0;
@@ -216,7 +218,7 @@ int message_bus_new(struct bus *bus, const char *address, struct message_bus **r
 
         mb = calloc(1, sizeof(*mb));
         if (!mb)
-                return refuse(refusal, ENOMEM, "Out of memory");
+                return refuse(refusal, ENOMEM, "Out of memory.");
         mb->link.bus = bus;
         mb->subscriber.link = &mb->link;
         mb->address = strcmp(address, "system") == 0 ? NULL : address;
@@ -234,7 +236,7 @@ int message_bus_new(struct bus *bus, const char *address, struct message_bus **r
         if (r >= 0)
                 r = become_ready(mb);
         if (r < 0) {
-                (void) refuse(refusal, -r, "Could not connect to %s: %s; --bus=none serves the direct socket alone",
+                (void) refuse(refusal, -r, "Could not connect to %s: %s; --bus=none serves the direct socket alone.",
                               address_of(mb), strerror(-r));
                 (void) message_bus_free(mb);
                 return r;
@@ -249,6 +251,7 @@ struct message_bus *message_bus_free(struct message_bus *mb) {
         if (mb->is_ready)
                 news_unsubscribe(mb->link.bus->news, &mb->subscriber);
         mb->callers = bus_callers_free(mb->callers);
+        busy_forget(mb->link.bus->busy, &mb->link);
         sd_bus_close_unref(mb->link.sd);
         sd_event_source_disable_unref(mb->lost);
         sd_event_source_disable_unref(mb->retry);

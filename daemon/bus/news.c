@@ -196,7 +196,15 @@ void news_unsubscribe(struct news *n, struct subscriber *s) {
 }
 
 static bool is_for(const struct subscriber *s, const struct news_item *item) {
-        return item->kind == NEWS_CONSUMER_ADDED || item->kind == NEWS_CONSUMER_REMOVED || wants_all(s);
+        switch ((enum news_kind) item->kind) {
+        case NEWS_CONSUMER_ADDED:
+        case NEWS_CONSUMER_REMOVED:
+        case NEWS_DEVICE_ADDED:
+        case NEWS_DEVICE_REMOVED:
+                return true;
+        default:
+                return wants_all(s);
+        }
 }
 
 static bool can_take(const struct subscriber *s) {
@@ -251,6 +259,21 @@ void news_pump_all(struct news *n) {
 
         TAILQ_FOREACH(s, &n->subscribers, entry)
                 news_pump(n, s);
+}
+
+void news_send_at_once(struct news *n, int (*send)(struct link *link, void *userdata), void *userdata) {
+        struct subscriber *s;
+        int r;
+
+        TAILQ_FOREACH(s, &n->subscribers, entry) {
+                r = send(s->link, userdata);
+                if (!s->link->is_direct)
+                        continue;
+                if (r < 0)
+                        connection_doom(connection_of(s->link), NULL);
+                else
+                        connection_sent(connection_of(s->link));
+        }
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {

@@ -12,8 +12,12 @@ enum news_kind {
         NEWS_CONSUMER_REMOVED,
         NEWS_PASID_ALLOCATED,
         NEWS_PASID_FREED,
+        NEWS_PASID_LOST,
         NEWS_CONSUMER_CHANGED, /* its counter */
-        NEWS_DEVICE_CHANGED,
+        NEWS_DEVICE_COUNTED,   /* its counters */
+        NEWS_DEVICE_ADDED,
+        NEWS_DEVICE_REMOVED,
+        NEWS_DEVICE_CHANGED,   /* everything else about it */
         NEWS_MANAGER_CHANGED,
 };
 
@@ -32,7 +36,7 @@ struct news_item {
         struct news_path *path; /* NULL: the manager's */
         uint32_t pasid;
         uint8_t kind;   /* enum news_kind */
-        uint8_t reason; /* NEWS_PASID_FREED; for news_reason() */
+        uint8_t reason; /* NEWS_PASID_FREED and NEWS_PASID_LOST; for news_reason() */
 };
 
 /* Embedded in a connection that subscribed, and in the message bus. */
@@ -50,13 +54,19 @@ int news_subscribe(struct news *n, struct subscriber *s);
 void news_unsubscribe(struct news *n, struct subscriber *s);
 /* The message bus has other subscribers than before. */
 void news_wanted_changed(struct news *n);
-/* Somebody wants news of consumers; of PASIDs and counters. */
+/* Somebody wants news of consumers and devices; of PASIDs and counters. */
 bool news_has_subscribers(const struct news *n);
 bool news_is_wanted(const struct news *n);
 
 /* path gets a ref. A record that can't be kept is lost, with a line in the log. */
 void news_add(struct news *n, enum news_kind kind, struct news_path *path, uint32_t pasid, const char *reason);
 const char *news_reason(const struct news *n, const struct news_item *item);
+
+/*
+ * Past the ring, for what can neither be late nor lost: to the message bus, and to each direct connection that
+ * subscribed. Rare news only: nothing bounds what they make wait.
+ */
+void news_send_at_once(struct news *n, int (*send)(struct link *link, void *userdata), void *userdata);
 
 /* Sends what the subscriber can take now. */
 void news_pump(struct news *n, struct subscriber *s);

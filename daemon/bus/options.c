@@ -25,7 +25,7 @@ static int read_list(sd_bus_message *m, const char *name, struct option_list *li
                 return r;
         while ((r = sd_bus_message_read_basic(m, 's', &item)) > 0) {
                 if (list->n_items >= LIST_MAX)
-                        return refuse(refusal, EINVAL, "Option '%s' has more than %u entries", name, LIST_MAX);
+                        return refuse(refusal, EINVAL, "Option \"%s\" has more than %u entries.", name, LIST_MAX);
                 if (list->n_items >= allocated) {
                         const char **items;
 
@@ -52,7 +52,7 @@ static int read_value(sd_bus_message *m, const struct option_spec *spec, void *v
         if (r < 0)
                 return r;
         if (strcmp(contents, spec->signature) != 0)
-                return refuse(refusal, EINVAL, "Option '%s' was given with D-Bus type '%.16s'; it takes '%s'", spec->name,
+                return refuse(refusal, EINVAL, "Option \"%s\" was given with D-Bus type \"%.16s\"; it takes \"%s\".", spec->name,
                               contents, spec->signature);
         r = sd_bus_message_enter_container(m, 'v', spec->signature);
         if (r < 0)
@@ -72,7 +72,7 @@ static int refuse_unknown(const struct option_spec *specs, size_t n_specs, const
 
         for (size_t i = 0; i < n_specs && n < sizeof(known); i++)
                 n += (size_t) snprintf(known + n, sizeof(known) - n, "%s%s", i > 0 ? ", " : "", specs[i].name);
-        return refuse(refusal, EINVAL, "Option '%.64s' is not known here; %s%s", key,
+        return refuse(refusal, EINVAL, "Option \"%.64s\" is not known here; %s%s.", key,
                       n_specs > 0 ? "known are: " : "there are none", known);
 }
 
@@ -91,7 +91,7 @@ static int read_entry(sd_bus_message *m, const struct option_spec *specs, size_t
         if (i == n_specs)
                 return refuse_unknown(specs, n_specs, key, refusal);
         if (*given & 1U << i)
-                return refuse(refusal, EINVAL, "Option '%s' is given twice; give it once", key);
+                return refuse(refusal, EINVAL, "Option \"%s\" is given twice; give it once.", key);
         *given |= 1U << i;
         return read_value(m, &specs[i], values, refusal);
 }
@@ -104,7 +104,7 @@ int options_read(sd_bus_message *m, const struct option_spec *specs, size_t n_sp
 
         r = sd_bus_message_enter_container(m, 'a', "{sv}");
         if (r < 0)
-                return refuse(refusal, EINVAL, "The options could not be read: %s", strerror(-r));
+                return refuse(refusal, EINVAL, "The options could not be read: %s.", strerror(-r));
         while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
                 r = read_entry(m, specs, n_specs, &given, values, &own);
                 if (r >= 0)
@@ -118,5 +118,5 @@ int options_read(sd_bus_message *m, const struct option_spec *specs, size_t n_sp
                 return 0;
         if (own.code)
                 return refuse(refusal, own.code, "%s", own.text);
-        return refuse(refusal, r == -ENOMEM ? ENOMEM : EINVAL, "The options could not be read: %s", strerror(-r));
+        return refuse(refusal, r == -ENOMEM ? ENOMEM : EINVAL, "The options could not be read: %s.", strerror(-r));
 }

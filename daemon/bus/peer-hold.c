@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Connection holds on the direct socket over a restart of ours. The process is
- * named by pid and start time, and watched by pidfd while it may come back:
+ * named by pid, start time and the inode of its pidfd, and watched by pidfd while it may come back:
  * its death frees at once, its silence only after ReconnectSec=.
  */
 #include "bus/peer-hold.h"
@@ -16,13 +16,14 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "service/process.h"
 
 #define PEER_HOLDER_PREFIX "peer:"
 
 struct absent {
         TAILQ_ENTRY(absent) entry;
         struct peer_holds *holds;
-        struct caller process; /* pid, start time and holder only */
+        struct caller process; /* what names the process, and holder */
         int pidfd;             /* -EBADF: it can't be watched */
         sd_event_source *source;
 };
@@ -35,7 +36,8 @@ struct peer_holds {
 };
 
 int peer_holder_format(const struct caller *caller, uint64_t serial, char **ret) {
-        if (asprintf(ret, PEER_HOLDER_PREFIX "%d:%" PRIu64 ":%" PRIu64, (int) caller->pid, caller->start_time, serial) < 0) {
+        if (asprintf(ret, PEER_HOLDER_PREFIX "%d:%" PRIu64 ":%" PRIu64 ":%" PRIu64, (int) caller->pid, caller->start_time, serial,
+                     caller->pidfd_inode) < 0) {
                 *ret = NULL;
                 return -ENOMEM;
         }
@@ -43,7 +45,11 @@ int peer_holder_format(const struct caller *caller, uint64_t serial, char **ret)
 }
 
 bool peer_is_same(const struct caller *a, const struct caller *b) {
-        return a->pid > 0 && a->pid == b->pid && a->start_time == b->start_time;
+        if (a->pid <= 0 || a->pid != b->pid)
+                return false;
+        if (a->pidfd_inode > 0 && b->pidfd_inode > 0)
+                return a->pidfd_inode == b->pidfd_inode;
+        return a->start_time > 0 && a->start_time == b->start_time;
 }
 
 static struct absent *absent_free(struct absent *a) {
@@ -63,7 +69,7 @@ static void give_up(struct peer_holds *p, struct absent *a, const char *why) {
         if (r < 0)
                 log_error("Consumers of process %d could not be ended: %s", (int) a->process.pid, strerror(-r));
         else if (r > 0)
-                log_info("Process %d %s: %d consumers ended", (int) a->process.pid, why, r);
+                log_info("Process %d %s: %d consumer%s ended", (int) a->process.pid, why, r, plural(r));
         TAILQ_REMOVE(&p->absents, a, entry);
         (void) absent_free(a);
 }
@@ -87,7 +93,7 @@ static int on_time_over(sd_event_source *source, uint64_t usec, void *userdata) 
 
 /* True if the process is known to be gone. */
 static bool watch(struct peer_holds *p, struct absent *a) {
-        uint64_t start;
+        uint64_t start, inode;
         int r;
 
         if (a->process.pid <= 0)
@@ -101,6 +107,9 @@ static bool watch(struct peer_holds *p, struct absent *a) {
                 log_warning("Process %d, which holds consumers, cannot be watched: %s", (int) a->process.pid, strerror(r));
                 return false;
         }
+        inode = pidfd_inode(a->pidfd);
+        if (inode > 0 && a->process.pidfd_inode > 0 && inode != a->process.pidfd_inode)
+                return true;
         /* read after the pidfd was made: the same pid with another start is another process */
         start = process_start_time(p->bus->procfs, a->process.pid);
         if (start > 0 && a->process.start_time > 0 && start != a->process.start_time)
@@ -120,7 +129,8 @@ static int absent_add(struct peer_holds *p, const struct caller *process) {
         *a = (struct absent) {
                 .holds = p,
                 .pidfd = -EBADF,
-                .process = { .pid = process->pid, .start_time = process->start_time, .holder = strdup(process->holder) },
+                .process = { .pid = process->pid, .start_time = process->start_time, .pidfd_inode = process->pidfd_inode,
+                             .holder = strdup(process->holder) },
         };
         if (!a->process.holder)
                 return -ENOMEM;
@@ -155,8 +165,10 @@ int peer_hold_settle(struct peer_holds *p) {
                         continue;
                 if (is_listed(p, c->holder))
                         continue;
-                if (sscanf(c->holder, PEER_HOLDER_PREFIX "%d:%" SCNu64 ":", &process.pid, &process.start_time) != 2) {
-                        log_warning("Consumer '%s' of uid %u has the unreadable holder '%s'; it stays until Exit", c->name,
+                /* without the inode they are of an earlier pasidd */
+                if (sscanf(c->holder, PEER_HOLDER_PREFIX "%d:%" SCNu64 ":%*u:%" SCNu64, &process.pid, &process.start_time,
+                           &process.pidfd_inode) < 2) {
+                        log_warning("Consumer \"%s\" of uid %u has the unreadable holder \"%s\"; it stays until Exit", c->name,
                                     (unsigned) c->uid, c->holder);
                         continue;
                 }
@@ -186,7 +198,7 @@ bool peer_hold_return(struct peer_holds *p, const struct caller *caller) {
                         log_error("Consumers of process %d could not be given back to it: %s", (int) caller->pid, strerror(-r));
                         continue;
                 }
-                log_info("Process %d came back for %d consumers", (int) caller->pid, r);
+                log_info("Process %d came back for %d consumer%s", (int) caller->pid, r, plural(r));
                 TAILQ_REMOVE(&p->absents, a, entry);
                 (void) absent_free(a);
                 returned = true;

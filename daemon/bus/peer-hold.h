@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Connection holds on the direct socket over a restart of ours: the holder is
- * "peer:<pid>:<start time>:<serial>", and its process has ReconnectSec= to come
- * back.
+ * "peer:<pid>:<start time>:<serial>:<inode of its pidfd>", and its process has
+ * ReconnectSec= to come back.
  */
 #pragma once
 

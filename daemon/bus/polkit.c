@@ -30,9 +30,11 @@ struct question {
         struct polkit *polkit;
         struct link *link;
         sd_bus_message *message; /* the call */
-        sd_bus_slot *slot;
+        sd_bus_slot *slot;      /* while polkit thinks */
+        uint64_t consumer_id;
         uid_t uid;
-        enum answer answer;
+        unsigned n_granted, step; /* how many steps are, and the last that was asked about */
+        enum answer answer;     /* to that one; NONE again once it was taken */
 };
 
 struct polkit {
@@ -88,29 +90,16 @@ static struct question *find(const struct polkit *p, const sd_bus_message *m) {
         return NULL;
 }
 
-static int refuse_init(const struct call *call, struct refusal *refusal, const char *why) {
-        const struct bus *bus = call->link->bus;
-
-        return refuse(refusal, EACCES, "Init was asked by uid %u, which is neither root nor in group '%s'%s; become a member of the "
-                                       "group, or have the administrator allow org.pasidd1.init in polkit",
-                      (unsigned) call->caller->uid, bus->group_name, why);
-}
-
-static int take_answer(struct call *call, struct question *q) {
+static int take_answer(struct question *q, const char **ret_why) {
         enum answer answer = q->answer;
 
-        (void) question_free(q);
-        switch (answer) {
-        case ANSWER_NONE:
-                return 0;
-        case ANSWER_YES:
+        q->answer = ANSWER_NONE;
+        if (answer == ANSWER_YES) {
+                q->n_granted = q->step + 1;
                 return 1;
-        case ANSWER_NO:
-                return refuse_init(call, &call->refusal, ", and polkit does not allow it");
-        case ANSWER_FAILED:
-                break;
         }
-        return refuse_init(call, &call->refusal, ", and polkit could not be asked");
+        *ret_why = answer == ANSWER_NO ? ", and polkit does not allow it" : ", and polkit could not be asked";
+        return -EACCES;
 }
 
 static int append_subject(sd_bus_message *m, const struct call *call) {
@@ -125,7 +114,11 @@ static int append_subject(sd_bus_message *m, const struct call *call) {
                                      "uid", "i", (int32_t) caller->uid);
 }
 
-static int send_question(struct question *q, const struct call *call, const char *action, const char *consumer) {
+static int append_detail(sd_bus_message *m, const char *key, const char *value) {
+        return value ? sd_bus_message_append(m, "{ss}", key, value) : 0;
+}
+
+static int send_question(struct question *q, const struct call *call, const struct polkit_question *question) {
         bool may_ask = sd_bus_message_get_allow_interactive_authorization(call->message) > 0;
         sd_bus *sd = q->polkit->bus->message_bus->link.sd;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
@@ -136,7 +129,17 @@ static int send_question(struct question *q, const struct call *call, const char
         if (r >= 0)
                 r = append_subject(m, call);
         if (r >= 0)
-                r = sd_bus_message_append(m, "sa{ss}us", action, 1, "consumer", consumer, (uint32_t) may_ask, "");
+                r = sd_bus_message_append_basic(m, 's', question->action);
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "{ss}");
+        if (r >= 0)
+                r = append_detail(m, "consumer", question->consumer);
+        if (r >= 0)
+                r = append_detail(m, "device", question->device);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "us", (uint32_t) may_ask, "");
         if (r >= 0)
                 r = sd_bus_call_async(sd, &q->slot, m, on_answer, q, may_ask ? TIMEOUT_INTERACTIVE_USEC : TIMEOUT_USEC);
         return r;
@@ -160,17 +163,13 @@ static unsigned count_of_uid(const struct polkit *p, uid_t uid) {
         return n;
 }
 
-int polkit_ask(struct polkit *p, struct call *call, const char *action, const char *consumer) {
-        struct question *q = find(p, call->message);
-        int r;
+static int question_new(struct polkit *p, const struct call *call, uint64_t consumer_id, struct question **ret,
+                        struct refusal *refusal) {
+        struct question *q;
 
-        if (q)
-                return take_answer(call, q);
-        if (!can_ask(p, call))
-                return refuse_init(call, &call->refusal, "");
-        if (p->n_questions >= QUESTIONS_MAX || count_of_uid(p, call->caller->uid) >= QUESTIONS_PER_UID_MAX)
-                return refuse(&call->refusal, ENOBUFS, "Too many questions to polkit are open already; answer those first");
-
+        if (p->n_questions >= QUESTIONS_MAX || count_of_uid(p, call->caller->uid) >= QUESTIONS_PER_UID_MAX ||
+            !call_may_wait())
+                return refuse(refusal, ENOBUFS, "Too many questions to polkit are open already; answer those first.");
         q = calloc(1, sizeof(*q));
         if (!q)
                 return -ENOMEM;
@@ -178,19 +177,62 @@ int polkit_ask(struct polkit *p, struct call *call, const char *action, const ch
                 .polkit = p,
                 .link = call->link,
                 .message = sd_bus_message_ref(call->message),
+                .consumer_id = consumer_id,
                 .uid = call->caller->uid,
         };
         TAILQ_INSERT_TAIL(&p->questions, q, entry);
         p->n_questions++;
-        r = send_question(q, call, action, consumer);
+        *ret = q;
+        return 0;
+}
+
+/* What is kept of earlier steps goes with a refusal. */
+static int ask(struct polkit *p, struct call *call, const struct polkit_question *question, struct question *q,
+               const char **ret_why) {
+        int r;
+
+        *ret_why = "";
+        if (!can_ask(p, call))
+                return -EACCES;
+        if (!q) {
+                r = question_new(p, call, question->consumer_id, &q, &call->refusal);
+                if (r < 0)
+                        return r;
+        }
+        q->step = question->step;
+        q->answer = ANSWER_NONE;
+        r = send_question(q, call, question);
         if (r < 0) {
-                (void) question_free(q);
                 log_warning("polkit could not be asked: %s", strerror(-r));
-                return refuse_init(call, &call->refusal, ", and polkit could not be asked");
+                *ret_why = ", and polkit could not be asked";
+                return -EACCES;
         }
         if (call->link->is_direct)
                 connection_wait_begin(connection_of(call->link));
         return 0;
+}
+
+int polkit_ask(struct polkit *p, struct call *call, const struct polkit_question *question, const char **ret_why) {
+        struct question *q = find(p, call->message);
+        int r;
+
+        if (q && q->slot)
+                return 0;
+        if (q && q->consumer_id != question->consumer_id)
+                q = question_free(q);
+        if (q && question->step < q->n_granted)
+                return 1;
+        if (q && q->answer != ANSWER_NONE && question->step == q->step)
+                r = take_answer(q, ret_why);
+        else
+                r = ask(p, call, question, q, ret_why);
+        if (r < 0)
+                polkit_done(p, call->message);
+        return r;
+}
+
+void polkit_done(struct polkit *p, sd_bus_message *m) {
+        (void) question_free(find(p, m));
 }
 
 void polkit_forget(struct polkit *p, const struct link *link) {

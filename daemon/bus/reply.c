@@ -72,6 +72,13 @@ int reply_when_committed(struct call *call, sd_bus_message *message) {
         return 0;
 }
 
+int reply_empty_when_committed(struct call *call) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r = sd_bus_message_new_method_return(call->message, &reply);
+
+        return r < 0 ? r : reply_when_committed(call, reply);
+}
+
 void reply_list_forget(struct reply_list *list) {
         struct reply *reply;
 

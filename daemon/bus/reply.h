@@ -20,5 +20,7 @@ TAILQ_HEAD(reply_list, reply);
 
 /* Sends message (a ref is taken) after the commit of what the call changed, or the error if that fails. */
 int reply_when_committed(struct call *call, sd_bus_message *message);
+/* The same for a method that returns nothing. */
+int reply_empty_when_committed(struct call *call);
 /* A connection goes: its replies stay only until their commit. */
 void reply_list_forget(struct reply_list *list);

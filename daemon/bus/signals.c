@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bus/device-news.h"
 #include "log.h"
 
 #define GATHER_USEC 100000ULL
@@ -17,6 +18,7 @@
 
 struct signals {
         struct bus *bus;
+        struct device_news *device_news;
         struct news_path *last;  /* of the consumer that the last news were of */
         void *changed;           /* tsearch() tree of paths whose counters changed */
         uint64_t noted;          /* id of the consumer that was last put there */
@@ -81,6 +83,30 @@ static void on_consumer_ended(const struct consumer *c, void *userdata) {
                 news_add(s->bus->news, NEWS_CONSUMER_REMOVED, path, 0, NULL);
 }
 
+/* The path that it had is not there any more, whatever was to be told of it. */
+static void on_consumer_moved(const struct consumer *c, uid_t old_uid, void *userdata) {
+        _cleanup_free_ char *text = NULL;
+        struct signals *s = userdata;
+        struct news_path *path, **found;
+
+        s->last = news_path_unref(s->last);
+        s->noted = 0;
+        if (path_of_consumer(old_uid, c->name, &text) < 0 || !(path = news_path_new(c->id, text)))
+                return;
+        found = tfind(path, &s->changed, compare_paths);
+        if (found) {
+                struct news_path *changed = *found;
+
+                (void) tdelete(path, &s->changed, compare_paths);
+                news_path_unref(changed);
+        }
+        if (news_has_subscribers(s->bus->news)) {
+                news_add(s->bus->news, NEWS_CONSUMER_REMOVED, path, 0, NULL);
+                on_consumer_added(c, s);
+        }
+        news_path_unref(path);
+}
+
 static void on_pasid_allocated(const struct consumer *c, uint32_t pasid, void *userdata) {
         struct signals *s = userdata;
         struct news_path *path = path_of(s, c);
@@ -101,17 +127,72 @@ static void on_pasid_freed(const struct consumer *c, uint32_t pasid, const char 
         news_add(s->bus->news, NEWS_PASID_FREED, path, pasid, reason);
 }
 
+static void on_pasid_lost(const struct consumer *c, uint32_t pasid, const char *reason, void *userdata) {
+        struct signals *s = userdata;
+        struct news_path *path = path_of(s, c);
+
+        if (!path)
+                return;
+        note_counters(s, c, path);
+        news_add(s->bus->news, NEWS_PASID_LOST, path, pasid, reason);
+}
+
+struct request {
+        const char *path;
+        uint64_t deadline_usec;
+};
+
+static int send_request(struct link *link, void *userdata) {
+        const struct request *request = userdata;
+
+        return sd_bus_emit_signal(link->sd, PASIDD_PATH, PASIDD_IFACE_MANAGER, "DeviceRequested", "ot", request->path,
+                                  request->deadline_usec);
+}
+
+/* The kernel waits, and with it whoever wants the device unbound. */
+static void on_device_requested(const char *address, uint64_t deadline_usec, void *userdata) {
+        struct request request = { .deadline_usec = deadline_usec };
+        _cleanup_free_ char *path = NULL;
+        struct signals *s = userdata;
+
+        log_about(LOG_WARNING, &(struct log_subject) { .device = address },
+                  "The kernel wants device %s back; what is attached to it at the deadline is lost", address);
+        if (path_of_device(address, &path) < 0)
+                return;
+        request.path = path;
+        news_send_at_once(s->bus->news, send_request, &request);
+}
+
+static void on_devices_changed(void *userdata) {
+        struct signals *s = userdata;
+
+        device_news_look(s->device_news);
+}
+
+static void gather(struct signals *s) {
+        if (s->is_gathering || !news_is_wanted(s->bus->news))
+                return;
+        s->is_gathering = true;
+        (void) sd_event_source_set_time_relative(s->timer, GATHER_USEC);
+        (void) sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
+}
+
 static void on_counts_changed(void *userdata) {
         struct signals *s = userdata;
 
         if (!news_has_subscribers(s->bus->news))
                 return;
-        if (!s->is_gathering && news_is_wanted(s->bus->news)) {
-                s->is_gathering = true;
-                (void) sd_event_source_set_time_relative(s->timer, GATHER_USEC);
-                (void) sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
-        }
+        gather(s);
         news_pump_all(s->bus->news);
+}
+
+void signals_note_attached(struct signals *s, const struct consumer *c) {
+        struct news_path *path;
+
+        if (!news_is_wanted(s->bus->news) || !(path = path_of(s, c)))
+                return;
+        note_counters(s, c, path);
+        gather(s);
 }
 
 static int on_gathered(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -123,7 +204,7 @@ static int on_gathered(sd_event_source *source, uint64_t usec, void *userdata) {
                 struct news_path *path = *(struct news_path **) s->changed;
 
                 (void) tdelete(path, &s->changed, compare_paths);
-                news_add(s->bus->news, path->consumer ? NEWS_CONSUMER_CHANGED : NEWS_DEVICE_CHANGED, path, 0, NULL);
+                news_add(s->bus->news, path->consumer ? NEWS_CONSUMER_CHANGED : NEWS_DEVICE_COUNTED, path, 0, NULL);
                 news_path_unref(path);
         }
         news_add(s->bus->news, NEWS_MANAGER_CHANGED, NULL, 0, NULL);
@@ -133,19 +214,26 @@ static int on_gathered(sd_event_source *source, uint64_t usec, void *userdata) {
 
 static bool is_there(const struct signals *s, const struct news_path *path) {
         const struct consumer *c = core_consumer_by_id(service_core(s->bus->service), path->consumer);
+        _cleanup_free_ char *now = NULL;
 
-        return c && !c->ended;
+        return c && !c->ended && path_of_consumer(c->uid, c->name, &now) >= 0 && strcmp(now, path->path) == 0;
+}
+
+static bool is_device_there(const struct signals *s, const char *path) {
+        _cleanup_free_ char *address = NULL;
+
+        return path_to_device(path, &address) > 0 && device_list_find(service_devices(s->bus->service), address);
 }
 
 /* Its members are named here, for the object is gone and sd-bus can't look at it any more. */
-static int send_removed(struct link *link, const char *path) {
+static int send_removed(struct link *link, const char *path, const char *interface) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r;
 
         r = sd_bus_message_new_signal(link->sd, &m, PASIDD_PATH, IFACE_OBJECT_MANAGER, "InterfacesRemoved");
         if (r >= 0)
                 r = sd_bus_message_append(m, "oas", path, 4, "org.freedesktop.DBus.Peer", "org.freedesktop.DBus.Introspectable",
-                                          "org.freedesktop.DBus.Properties", PASIDD_IFACE_CONSUMER);
+                                          "org.freedesktop.DBus.Properties", interface);
         return r < 0 ? r : sd_bus_send(link->sd, m, NULL);
 }
 
@@ -159,7 +247,14 @@ int signals_send(struct signals *s, struct link *link, const struct news_item *i
                         r = sd_bus_emit_object_added(link->sd, path);
                 break;
         case NEWS_CONSUMER_REMOVED:
-                r = send_removed(link, path);
+                r = send_removed(link, path, PASIDD_IFACE_CONSUMER);
+                break;
+        case NEWS_DEVICE_ADDED:
+                if (is_device_there(s, path))
+                        r = sd_bus_emit_object_added(link->sd, path);
+                break;
+        case NEWS_DEVICE_REMOVED:
+                r = send_removed(link, path, PASIDD_IFACE_DEVICE);
                 break;
         case NEWS_PASID_ALLOCATED:
                 r = sd_bus_emit_signal(link->sd, PASIDD_PATH, PASIDD_IFACE_MANAGER, "PasidAllocated", "ou", path, item->pasid);
@@ -168,12 +263,24 @@ int signals_send(struct signals *s, struct link *link, const struct news_item *i
                 r = sd_bus_emit_signal(link->sd, PASIDD_PATH, PASIDD_IFACE_MANAGER, "PasidFreed", "ous", path, item->pasid,
                                        news_reason(s->bus->news, item));
                 break;
+        case NEWS_PASID_LOST:
+                r = sd_bus_emit_signal(link->sd, PASIDD_PATH, PASIDD_IFACE_MANAGER, "PasidLost", "ous", path, item->pasid,
+                                       news_reason(s->bus->news, item));
+                break;
         case NEWS_CONSUMER_CHANGED:
                 if (is_there(s, item->path))
                         r = sd_bus_emit_properties_changed(link->sd, path, PASIDD_IFACE_CONSUMER, "Allocated", NULL);
                 break;
+        case NEWS_DEVICE_COUNTED:
+                if (is_device_there(s, path))
+                        r = sd_bus_emit_properties_changed(link->sd, path, PASIDD_IFACE_DEVICE, "Allocated", "Attached",
+                                                           NULL);
+                break;
         case NEWS_DEVICE_CHANGED:
-                (void) sd_bus_emit_properties_changed(link->sd, path, PASIDD_IFACE_DEVICE, "Allocated", NULL);
+                if (is_device_there(s, path))
+                        r = sd_bus_emit_properties_changed(link->sd, path, PASIDD_IFACE_DEVICE, "Driver", "IommuGroup",
+                                                           "IommuWidth", "MaxPasid", "Usable", "Reason", "Cdev",
+                                                           "Allocated", "Attached", NULL);
                 break;
         case NEWS_MANAGER_CHANGED:
                 r = sd_bus_emit_properties_changed(link->sd, path, PASIDD_IFACE_MANAGER, "Consumers", "Pasids", NULL);
@@ -192,7 +299,9 @@ int signals_new(struct bus *bus, struct signals **ret) {
         if (!s)
                 return -ENOMEM;
         s->bus = bus;
-        r = sd_event_add_time(bus->event, &s->timer, CLOCK_MONOTONIC, 0, 1000, on_gathered, s);
+        r = device_news_new(bus, &s->device_news);
+        if (r >= 0)
+                r = sd_event_add_time(bus->event, &s->timer, CLOCK_MONOTONIC, 0, 1000, on_gathered, s);
         if (r >= 0)
                 r = sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
         if (r < 0) {
@@ -202,8 +311,12 @@ int signals_new(struct bus *bus, struct signals **ret) {
         service_set_listener(bus->service, &(struct service_listener) {
                 .consumer_added = on_consumer_added,
                 .consumer_ended = on_consumer_ended,
+                .consumer_moved = on_consumer_moved,
                 .pasid_allocated = on_pasid_allocated,
                 .pasid_freed = on_pasid_freed,
+                .pasid_lost = on_pasid_lost,
+                .device_requested = on_device_requested,
+                .devices_changed = on_devices_changed,
                 .counts_changed = on_counts_changed,
                 .userdata = s,
         });
@@ -222,6 +335,7 @@ struct signals *signals_free(struct signals *s) {
         tdestroy(s->changed, unref_path);
         news_path_unref(s->last);
         sd_event_source_disable_unref(s->timer);
+        (void) device_news_free(s->device_news);
         free(s);
         return NULL;
 }

@@ -137,6 +137,7 @@ static int consumer_new(struct core *core, const struct consumer_spec *spec, uin
         c->mode = spec->mode;
         c->since_usec = spec->since_usec;
         c->ended = spec->ended;
+        c->offered_to = (uid_t) -1;
         c->name = strdup(spec->name);
         c->holder = strdup(spec->holder ? spec->holder : "");
         c->devices = calloc(spec->n_devices + 1, sizeof(*c->devices));
@@ -326,4 +327,63 @@ int core_consumer_set_holder(struct core *core, struct consumer *consumer, const
                 .kind = CHANGE_CONSUMER_HOLDER, .consumer = consumer, .old_holder = consumer->holder });
         consumer->holder = copy;
         return 0;
+}
+
+static int check_new_owner(const struct core *core, const struct consumer *c, uid_t uid, struct refusal *refusal) {
+        const struct core_limits *limits = &core->limits;
+        const struct owner *owner = owner_find(core, uid);
+        uint32_t n = c->n_live + c->n_cooling;
+
+        if (core_consumer_get(core, uid, c->name))
+                return refuse(refusal, EEXIST, "There is a consumer \"%s\" of uid %u already; end that one first, and accept "
+                              "this one then.", c->name, uid);
+        if (uid == 0)
+                return 0;
+        if ((owner ? owner->n_consumers : 0) >= limits->consumers_per_uid)
+                return refuse(refusal, EDQUOT, "Consumer \"%s\" would be one more than the %u that uid %u may have "
+                              "(ConsumersPerUid=%u); end another one first, or have the limit raised.",
+                              c->name, owner ? owner->n_consumers : 0, uid, limits->consumers_per_uid);
+        if (n > 0 && (owner ? (uint64_t) owner->n_live + owner->n_cooling : 0) + n > limits->pasids_per_uid)
+                return refuse(refusal, EDQUOT, "Consumer \"%s\" has %u %s, cooling ones counted, uid %u has %u already, and "
+                              "PasidsPerUid=%u is the limit; free some first, or have the limit raised.", c->name, n,
+                              n == 1 ? "PASID" : "PASIDs", uid, owner ? owner->n_live + owner->n_cooling : 0,
+                              limits->pasids_per_uid);
+        return 0;
+}
+
+/* The account that it had keeps its reference. */
+static void change_owner(struct core *core, struct consumer *c, struct owner *owner) {
+        leave(core, c);
+        c->owner->n_live -= c->n_live;
+        c->owner->n_cooling -= c->n_cooling;
+        c->owner = owner;
+        c->uid = owner->uid;
+        owner->n_live += c->n_live;
+        owner->n_cooling += c->n_cooling;
+        enter(core, c);
+}
+
+int core_consumer_set_owner(struct core *core, struct consumer *consumer, uid_t uid, struct refusal *refusal) {
+        struct owner *owner, *old = consumer->owner;
+        int r;
+
+        r = check_new_owner(core, consumer, uid, refusal);
+        if (r < 0)
+                return r;
+        r = journal_reserve(core, 1);
+        if (r >= 0)
+                r = owner_get(core, uid, &owner);
+        if (r < 0)
+                return refuse_memory(refusal);
+        journal_push(core, &(struct journal_entry) {
+                .kind = CHANGE_CONSUMER_OWNER, .consumer = consumer, .old_owner = old });
+        change_owner(core, consumer, owner);
+        return 0;
+}
+
+void consumer_undo_set_owner(struct core *core, struct consumer *c, struct owner *old) {
+        struct owner *owner = c->owner;
+
+        change_owner(core, c, old);
+        owner_put(core, owner);
 }

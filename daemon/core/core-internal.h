@@ -89,6 +89,7 @@ struct journal_entry {
                 uint64_t old_next_id;
                 uint32_t old_cursor;
                 char *old_holder;
+                struct owner *old_owner; /* with a reference */
         };
         struct token *old_token; /* a row that began to cool */
 };
@@ -138,6 +139,7 @@ void consumer_retire(struct core *core, struct consumer *consumer); /* ends, jou
 void consumer_undo_add(struct core *core, struct consumer *consumer, uint64_t next_id);
 void consumer_undo_retire(struct core *core, struct consumer *consumer, bool removed, bool had_ended);
 void consumer_dispose(struct core *core, struct consumer *consumer);
+void consumer_undo_set_owner(struct core *core, struct consumer *consumer, struct owner *old);
 void consumer_unlist(struct core *core, struct consumer *consumer); /* from those by id */
 const struct consumer_device *consumer_narrowest_device(const struct consumer *consumer);
 

@@ -97,6 +97,7 @@ struct consumer_spec {
         size_t n_devices;
 };
 
+struct hold_watch;
 struct owner; /* the account of one uid */
 struct pool;  /* the union of a consumer's spaces */
 struct token;
@@ -119,6 +120,8 @@ struct consumer {
         uint32_t n_cooling;
         bool ended;         /* nobody can use it any more; it stays until its last number has cooled */
         void *userdata;     /* the service's */
+        struct hold_watch *watch; /* the service's too: who holds it, if that is watched */
+        uid_t offered_to;   /* who may take it over; -1: nobody */
 
         /* the core's own */
         struct tree_node by_key, by_id;
@@ -165,6 +168,12 @@ int core_consumer_add(struct core *core, const struct consumer_spec *spec, struc
 int core_consumer_end(struct core *core, struct consumer *consumer, const struct moment *now);
 /* A consumer's holder changes (a client came back, or gave it away). */
 int core_consumer_set_holder(struct core *core, struct consumer *consumer, const char *holder);
+/*
+ * The consumer is another uid's from now on, with all its numbers, also those
+ * that cool. ConsumerExists: that uid has one of that
+ * name; QuotaExceeded: consumers_per_uid or pasids_per_uid.
+ */
+int core_consumer_set_owner(struct core *core, struct consumer *consumer, uid_t uid, struct refusal *refusal);
 /* Consumers that have not ended. NULL if there is none of that key. */
 struct consumer *core_consumer_get(const struct core *core, uid_t uid, const char *name);
 /* Ended ones too. */
@@ -252,6 +261,7 @@ enum change_kind {
         CHANGE_CONSUMER_ENDED,   /* still there: it has cooling rows */
         CHANGE_CONSUMER_REMOVED, /* after its last row */
         CHANGE_CONSUMER_HOLDER,
+        CHANGE_CONSUMER_OWNER,
         CHANGE_ROW_ADDED,
         CHANGE_ROW_STATE,
         CHANGE_ROW_PRIVATE,
@@ -264,6 +274,7 @@ struct change {
         struct consumer *consumer;
         struct row *row; /* NULL for changes of a consumer */
         bool had_ended;  /* CHANGE_CONSUMER_REMOVED: its end was a change of its own, earlier */
+        uid_t old_uid;   /* CHANGE_CONSUMER_OWNER */
 };
 
 /* Position in the journal, for core_rollback() and core_change_next(). */

@@ -48,6 +48,9 @@ bool core_change_next(const struct core *core, size_t *pos, struct change *ret) 
                 case CHANGE_CONSUMER_HOLDER:
                         *ret = (struct change) { .kind = e->kind, .consumer = e->consumer, .had_ended = e->had_ended };
                         return true;
+                case CHANGE_CONSUMER_OWNER:
+                        *ret = (struct change) { .kind = e->kind, .consumer = e->consumer, .old_uid = e->old_owner->uid };
+                        return true;
                 default:
                         *ret = (struct change) {
                                 .kind = e->kind, .old_state = e->old_state, .consumer = e->row->consumer, .row = e->row };
@@ -85,6 +88,9 @@ static void undo(struct core *core, const struct journal_entry *e) {
                 free(e->consumer->holder);
                 e->consumer->holder = e->old_holder;
                 break;
+        case CHANGE_CONSUMER_OWNER:
+                consumer_undo_set_owner(core, e->consumer, e->old_owner);
+                break;
         case CHANGE_ROW_ADDED:
                 row_undo_add(core, e->row);
                 break;
@@ -113,6 +119,9 @@ static void make_final(struct core *core, const struct journal_entry *e) {
                 break;
         case CHANGE_CONSUMER_HOLDER:
                 free(e->old_holder);
+                break;
+        case CHANGE_CONSUMER_OWNER:
+                owner_put(core, e->old_owner);
                 break;
         case CHANGE_ROW_STATE:
                 token_unref(e->old_token);

@@ -3,7 +3,7 @@
  * The holders of connection holds: when one is gone its consumers end, even if
  * the table can't take that yet; when one comes back it is known by another name.
  */
-#include "service/service-internal.h"
+#include "service/mediated.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -81,6 +81,7 @@ static int try_to_end(struct gone *gone) {
 int service_holder_gone(struct service *s, const char *holder, const char *reason) {
         struct gone *gone;
 
+        tenants_holder_gone(s, holder);
         gone = malloc(sizeof(*gone) + strlen(holder) + 1);
         if (!gone)
                 return end_consumers(s, holder, reason);

@@ -3,7 +3,7 @@
  * From the tables back to memory at start. Devices are matched by address
  * anew; what contradicts itself is refused, never guessed at.
  */
-#include "service/service-internal.h"
+#include "service/restore.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -12,7 +12,9 @@
 struct load {
         struct service *service;
         struct refusal *refusal;
+        struct restore *restore;
         bool other_boot;    /* the table was written in an earlier boot */
+        bool is_persistent; /* the table is the one that outlives it */
         uint64_t last_id;   /* rows of one consumer come together mostly */
         struct consumer *last;
         struct changed_row {
@@ -46,6 +48,12 @@ static int load_consumer(const struct consumer_spec *spec, void *userdata) {
         struct consumer *c;
         int r;
 
+        /* Its changes would go to the other table, which knows nothing of it. */
+        if ((spec->hold == HOLD_PERSISTENT) != load->is_persistent)
+                return refuse(load->refusal, EBADMSG, "The %s table has consumer \"%s\" of uid %u with hold \"%s\", which "
+                              "belongs in the other; put each back in its place from a backup, or start with a new one.",
+                              load->is_persistent ? "persistent" : "boot's", spec->name, (unsigned) spec->uid,
+                              hold_kind_to_string(spec->hold));
         r = present_devices(load, spec, &devices);
         if (r < 0)
                 return r;
@@ -91,6 +99,9 @@ static int load_row(const struct store_row *row, void *userdata) {
                 else if (load->other_boot)
                         state = ROW_RESERVED;
         }
+        /* Whether it still is, and what becomes of it if not, is settled when both tables are loaded. */
+        if (row->state == ROW_ATTACHED && !load->other_boot)
+                state = ROW_ATTACHED;
         if (state != row->state) {
                 int r = note_changed(load, row);
 
@@ -131,9 +142,22 @@ static int write_back(struct service *s, const struct load *load, struct store *
         return r;
 }
 
-static int load_store(struct service *s, struct store *store, bool other_boot, struct refusal *refusal) {
-        struct load load = { .service = s, .refusal = refusal, .other_boot = other_boot };
-        struct store_loader loader = { .consumer = load_consumer, .row = load_row, .userdata = &load };
+static int on_attachment(const struct store_attachment *a, void *userdata) {
+        return restore_attachment(a, ((struct load *) userdata)->restore);
+}
+
+static int on_mapping(const struct store_mapping *m, void *userdata) {
+        return restore_mapping(m, ((struct load *) userdata)->restore);
+}
+
+/* Of another boot nothing is in the kernel. */
+static int load_store(struct service *s, struct store *store, bool other_boot, struct restore *restore, struct refusal *refusal) {
+        struct load load = { .service = s, .refusal = refusal, .other_boot = other_boot, .restore = restore,
+                             .is_persistent = store == s->persistent_store };
+        struct store_loader loader = {
+                .consumer = load_consumer, .row = load_row, .userdata = &load,
+                .attachment = other_boot ? NULL : on_attachment, .mapping = other_boot ? NULL : on_mapping,
+        };
         int r = 0;
 
         if (other_boot)
@@ -149,9 +173,15 @@ static int load_store(struct service *s, struct store *store, bool other_boot, s
         return r;
 }
 
-int service_load(struct service *s, bool persistent_other_boot, struct refusal *refusal) {
+int service_load(struct service *s, bool persistent_other_boot, struct stored_fd *stored, size_t n_stored, struct refusal *refusal) {
+        struct restore restore = {};
         int r;
 
-        r = load_store(s, s->persistent_store, persistent_other_boot, refusal);
-        return r < 0 ? r : load_store(s, s->runtime_store, false, refusal);
+        r = load_store(s, s->persistent_store, persistent_other_boot, &restore, refusal);
+        if (r >= 0)
+                r = load_store(s, s->runtime_store, false, &restore, refusal);
+        if (r >= 0)
+                r = restore_run(s, &restore, stored, n_stored, refusal);
+        restore_done(&restore);
+        return r;
 }

@@ -2,7 +2,8 @@
 /*
  * Numbers are given, described and taken back, each in memory and table alike.
  */
-#include "service/service-internal.h"
+#include "service/mediated.h"
+#include "service/reaper.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -12,79 +13,130 @@
 
 static int check_private(size_t size, struct refusal *refusal) {
         if (size > PRIVATE_MAX)
-                return refuse(refusal, EMSGSIZE, "%zu bytes of private data were given; a PASID keeps at most %u",
+                return refuse(refusal, EMSGSIZE, "%zu bytes of private data were given; a PASID keeps at most %u.",
                               size, PRIVATE_MAX);
         return 0;
 }
 
-static struct row *live_row(struct consumer *c, uint32_t pasid) {
+struct row *service_live_row(struct consumer *c, uint32_t pasid) {
         struct row *row = core_row_get(c, pasid);
 
         return row && row->state != ROW_COOLING ? row : NULL;
 }
 
-static int refuse_no_row(const struct consumer *c, uint32_t pasid, struct refusal *refusal) {
-        return refuse(refusal, ENOENT, "PASID %u is not allocated to consumer '%s'; `pasidctl list` shows what is",
+int service_refuse_no_row(const struct consumer *c, uint32_t pasid, struct refusal *refusal) {
+        return refuse(refusal, ENOENT, "PASID %u is not allocated to consumer \"%s\"; `pasidctl list` shows what is.",
                       pasid, c->name);
 }
 
-static int check_devices(const struct consumer *c, struct refusal *refusal) {
+int service_check_devices(const struct consumer *c, struct refusal *refusal) {
         for (size_t i = 0; i < c->n_devices; i++)
                 if (c->devices[i].gone)
-                        return refuse(refusal, ENXIO, "Device %s of consumer '%s' is gone; end the consumer, "
-                                                      "and make another with a device that is there",
+                        return refuse(refusal, ENXIO, "Device %s of consumer \"%s\" is gone; end the consumer, "
+                                                      "and make another with a device that is there.",
                                       c->devices[i].address, c->name);
         return 0;
 }
 
-/* Refusals that the end of somebody's cooling could mend. */
+/* Refusals that the end of somebody's cooling, or of somebody, could mend. */
 static bool is_shortage(int r) {
         return r == -ENOSPC || r == -EAGAIN || r == -EADDRINUSE || r == -EDQUOT;
 }
 
-int service_alloc(struct service *s, struct consumer *c, struct alloc_request *request, const void *private_data,
-                  uint32_t *pasids, struct refusal *refusal) {
+/*
+ * What was due returns to the pool. A table that can't be written keeps its numbers cooling; the timer tries again.
+ * The other table's turn commits what is pending, and a failure may take the consumer with it.
+ */
+static int expire(struct service *s, const struct consumer *c, const struct moment *now, size_t max, struct refusal *refusal) {
+        uint64_t id = c->id;
+
+        if (core_next_expiry(s->core) > now->boottime_usec)
+                return 0;
+        (void) service_expire(s, now, max);
+        if (core_consumer_by_id(s->core, id))
+                return 0;
+        return refuse(refusal, ESRCH, "The consumer is gone: the table refused to keep it.");
+}
+
+/* Consumers whose holder is gone end now, if that was not noticed yet; the one that asks may be among them. */
+static int reap(struct service *s, const struct consumer *c, struct refusal *refusal) {
+        uint64_t id = c->id;
+        int n = reaper_sweep_for_request(s);
+
+        c = core_consumer_by_id(s->core, id);
+        if (c && !c->ended)
+                return n > 0; /* those that could not be ended are tried again, and the refusal stands */
+        return refuse(refusal, ESRCH, "The consumer has just ended: what held it is gone.");
+}
+
+static int pick(struct service *s, struct consumer *c, struct alloc_request *request, uint32_t *pasids, size_t *ret_mark,
+                bool *ret_repeated, struct refusal *refusal) {
+        service_prepare(s, service_store_of(s, c));
+        *ret_mark = core_mark(s->core);
+        return core_alloc(s->core, c, request, pasids, ret_repeated, refusal);
+}
+
+int service_pick(struct service *s, struct consumer *c, struct alloc_request *request, uint32_t *pasids, size_t *ret_mark,
+                 bool *ret_repeated, struct refusal *refusal) {
         struct store *store = service_store_of(s, c);
-        size_t mark;
-        int r;
+        int r, n;
 
         r = check_private(request->private_bytes, refusal);
         if (r >= 0)
-                r = check_devices(c, refusal);
+                r = service_check_devices(c, refusal);
         if (r < 0)
                 return r;
         service_prepare(s, store);
         service_get_moment(s, &request->now);
-        /* a table that can't be written keeps its numbers cooling; the timer tries again */
-        (void) service_expire(s, &request->now, EXPIRE_BEFORE_ALLOC);
-
-        service_prepare(s, store);
-        mark = core_mark(s->core);
-        r = core_alloc(s->core, c, request, pasids, NULL, refusal);
-        if (is_shortage(r) && core_next_expiry(s->core) <= request->now.boottime_usec) {
-                (void) service_expire(s, &request->now, SIZE_MAX);
-                service_prepare(s, store);
-                mark = core_mark(s->core);
-                r = core_alloc(s->core, c, request, pasids, NULL, refusal);
-        }
+        r = expire(s, c, &request->now, EXPIRE_BEFORE_ALLOC, refusal);
         if (r < 0)
                 return r;
-        return service_persist(s, store, mark, private_data, "allocated", refusal);
+        r = pick(s, c, request, pasids, ret_mark, ret_repeated, refusal);
+        if (is_shortage(r) && core_next_expiry(s->core) <= request->now.boottime_usec) {
+                r = expire(s, c, &request->now, SIZE_MAX, refusal);
+                if (r < 0)
+                        return r;
+                r = pick(s, c, request, pasids, ret_mark, ret_repeated, refusal);
+        }
+        if (is_shortage(r)) {
+                n = reap(s, c, refusal);
+                if (n < 0)
+                        return n;
+                if (n > 0)
+                        r = pick(s, c, request, pasids, ret_mark, ret_repeated, refusal);
+        }
+        return r;
+}
+
+int service_alloc(struct service *s, struct consumer *c, struct alloc_request *request, const void *private_data,
+                  uint32_t *pasids, struct refusal *refusal) {
+        bool is_repeated;
+        size_t mark;
+        int r;
+
+        r = service_pick(s, c, request, pasids, &mark, &is_repeated, refusal);
+        if (r < 0)
+                return r;
+        return service_persist(s, service_store_of(s, c), mark, private_data, "allocated", refusal);
 }
 
 int service_free_pasids(struct service *s, struct consumer *c, const uint32_t *pasids, size_t n, struct refusal *refusal) {
         struct store *store = service_store_of(s, c);
+        struct ending ending;
         struct moment now;
         size_t mark;
         int r;
 
+        r = ending_begin(s, c, pasids, n, &ending, refusal);
+        if (r < 0)
+                return r;
         service_prepare(s, store);
         service_get_moment(s, &now);
         mark = core_mark(s->core);
-        r = core_free_pasids(s->core, c, pasids, n, &now, refusal);
-        if (r < 0)
-                return r;
-        return service_persist(s, store, mark, NULL, "freed", refusal);
+        r = ending_detach_rows(s, &ending, &now, refusal);
+        if (r >= 0)
+                r = core_free_pasids(s->core, c, pasids, n, &now, refusal);
+        return ending_commit(s, &ending, store, mark, "freed", r, refusal);
 }
 
 int service_free_token(struct service *s, struct consumer *c, const char *token, size_t *ret_n, struct refusal *refusal) {
@@ -94,7 +146,7 @@ int service_free_token(struct service *s, struct consumer *c, const char *token,
 
         r = core_token_pasids(s->core, c, token, &pasids, &n);
         if (r < 0)
-                return refuse(refusal, -r, "Could not look up the token: %s", strerror(-r));
+                return refuse(refusal, -r, "Could not look up the token: %s.", strerror(-r));
         if (n > 0) {
                 r = service_free_pasids(s, c, pasids, n, refusal);
                 if (r < 0)
@@ -114,26 +166,26 @@ int service_set_private(struct service *s, struct consumer *c, uint32_t pasid, c
         r = check_private(size, refusal);
         if (r < 0)
                 return r;
-        row = live_row(c, pasid);
+        row = service_live_row(c, pasid);
         if (!row)
-                return refuse_no_row(c, pasid, refusal);
+                return service_refuse_no_row(c, pasid, refusal);
         service_prepare(s, store);
         mark = core_mark(s->core);
         r = core_row_set_private_bytes(s->core, row, (uint16_t) size);
         if (r < 0)
-                return refuse(refusal, -r, "Could not keep the private data: %s", strerror(-r));
+                return refuse(refusal, -r, "Could not keep the private data: %s.", strerror(-r));
         return service_persist(s, store, mark, data, "private", refusal);
 }
 
 int service_get_private(struct service *s, struct consumer *c, uint32_t pasid, void **ret, size_t *ret_size,
                         struct refusal *refusal) {
         struct store *store = service_store_of(s, c);
-        struct row *row = live_row(c, pasid);
+        struct row *row = service_live_row(c, pasid);
         void *data = NULL;
         int r;
 
         if (!row)
-                return refuse_no_row(c, pasid, refusal);
+                return service_refuse_no_row(c, pasid, refusal);
         if (row->private_bytes > 0) {
                 r = store->ops->row_get_private(store, row, &data, refusal);
                 if (r < 0)

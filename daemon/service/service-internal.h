@@ -21,6 +21,11 @@ struct reason_note {
 };
 
 TAILQ_HEAD(gone_list, gone);
+TAILQ_HEAD(hold_watch_list, hold_watch);
+TAILQ_HEAD(held_device_list, held_device);
+TAILQ_HEAD(mediation_list, mediation);
+TAILQ_HEAD(tenant_list, tenant);
+TAILQ_HEAD(lost_device_list, lost_device);
 
 struct service {
         sd_event *event;
@@ -44,6 +49,24 @@ struct service {
         struct gone_list gone;
         sd_event_source *gone_source;
 
+        const char *procfs, *cgroupfs;
+        struct hold_watch_list new_watches;  /* their consumers are not committed */
+        struct hold_watch_list watches;
+        struct hold_watch_list over_watches; /* their consumers' ends are not committed */
+        sd_event_source *reaper_source;
+        uint64_t next_sweep_usec; /* CLOCK_MONOTONIC, for those that requests ask for */
+
+        struct fd_keeper keeper; /* its functions may be NULL */
+        bool has_kept_iommufd;
+        struct service_restored restored;
+        struct service_limits limits;
+        struct held_device_list held_devices;
+        struct mediation_list mediations;
+        struct tenant_list tenants;
+        struct lost_device_list lost_devices; /* the table does not know yet */
+        sd_event_source *lost_source;
+        sd_event_source *news_source; /* the kernel's, gathered for a moment */
+
         struct service_listener listener;
         bool want_news;
 
@@ -62,6 +85,17 @@ void service_prepare(struct service *s, const struct store *store);
  */
 int service_persist(struct service *s, struct store *store, size_t mark, const void *private_data,
                     const char *reason, struct refusal *refusal);
+/* More to write to the table with a change: what is none of the core's. */
+struct extra {
+        int (*write)(struct store *store, void *userdata, struct refusal *refusal);
+        void *userdata;
+        bool goes_first; /* before the core's: what hangs on a row or a consumer goes before that does */
+};
+/* As above; extra is written even if the core's journal has nothing. */
+int service_persist_with(struct service *s, struct store *store, size_t mark, const void *private_data,
+                         const char *reason, const struct extra *extra, struct refusal *refusal);
+/* As service_flush(), and says why not. */
+int service_commit(struct service *s, struct refusal *refusal);
 void service_transaction_done(struct service *s);
 
 /* cooling.c */
@@ -79,8 +113,16 @@ int service_checkpoint_init(struct service *s);
 /* To be called after a commit. */
 int service_arm_checkpoint(struct service *s);
 
+/* pasids.c */
+struct row *service_live_row(struct consumer *c, uint32_t pasid);
+int service_refuse_no_row(const struct consumer *c, uint32_t pasid, struct refusal *refusal);
+int service_check_devices(const struct consumer *c, struct refusal *refusal);
+/* What service_alloc() does before it writes: the numbers are the consumer's in the core, from mark on. */
+int service_pick(struct service *s, struct consumer *c, struct alloc_request *request, uint32_t *pasids, size_t *ret_mark,
+                 bool *ret_repeated, struct refusal *refusal);
+
 /* remap.c */
 int service_remap(struct service *s, struct store *store, struct refusal *refusal);
 
 /* load.c */
-int service_load(struct service *s, bool persistent_other_boot, struct refusal *refusal);
+int service_load(struct service *s, bool persistent_other_boot, struct stored_fd *stored, size_t n_stored, struct refusal *refusal);

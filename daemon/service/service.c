@@ -3,7 +3,8 @@
  * Lifetime of the service, its clock, its devices, and the event source that
  * commits what the requests of one moment have gathered.
  */
-#include "service/service-internal.h"
+#include "service/mediated.h"
+#include "service/reaper.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -32,7 +33,8 @@ struct core *service_core(struct service *s) {
         return s->core;
 }
 
-int service_set_limits(struct service *s, const struct core_limits *limits) {
+int service_set_limits(struct service *s, const struct core_limits *limits, const struct service_limits *service_limits) {
+        s->limits = *service_limits;
         core_set_limits(s->core, limits);
         return service_arm_cooling(s);
 }
@@ -41,24 +43,16 @@ const struct device_list *service_devices(struct service *s) {
         return &s->devices;
 }
 
+const struct service_restored *service_get_restored(const struct service *s) {
+        return &s->restored;
+}
+
 void service_set_listener(struct service *s, const struct service_listener *listener) {
         s->listener = listener ? *listener : (struct service_listener) {};
 }
 
 void service_want_pasid_news(struct service *s, bool wanted) {
         s->want_news = wanted;
-}
-
-int service_rediscover(struct service *s, struct refusal *refusal) {
-        struct device_list found = {};
-        int r;
-
-        r = s->kernel->ops->discover(s->kernel, &found, refusal);
-        if (r < 0)
-                return r;
-        device_list_done(&s->devices);
-        s->devices = found;
-        return 0;
 }
 
 static int on_commit(_unused_ sd_event_source *source, void *userdata) {
@@ -86,11 +80,11 @@ static int service_setup(struct service *s, const struct service_params *params,
         if (r >= 0)
                 r = add_commit_source(s, params->commit_priority);
         if (r < 0)
-                return refuse(refusal, -r, "Could not set up the service: %s", strerror(-r));
+                return refuse(refusal, -r, "Could not set up the service: %s.", strerror(-r));
 
         r = service_rediscover(s, refusal);
         if (r >= 0)
-                r = service_load(s, params->persistent_other_boot, refusal);
+                r = service_load(s, params->persistent_other_boot, params->stored, params->n_stored, refusal);
         if (r < 0)
                 return r;
         r = service_cooling_init(s);
@@ -98,7 +92,15 @@ static int service_setup(struct service *s, const struct service_params *params,
                 r = service_checkpoint_init(s);
         if (r >= 0)
                 r = service_holders_init(s);
-        return r < 0 ? refuse(refusal, -r, "Could not set up the timers: %s", strerror(-r)) : 0;
+        if (r >= 0)
+                r = reaper_init(s);
+        if (r < 0)
+                return refuse(refusal, -r, "Could not set up the timers: %s.", strerror(-r));
+        r = hotplug_init(s, refusal);
+        if (r < 0)
+                return r;
+        r = reaper_load(s, params->stored, params->n_stored);
+        return r < 0 ? refuse(refusal, -r, "Could not look at the holders: %s.", strerror(-r)) : 0;
 }
 
 int service_new(const struct service_params *params, struct service **ret, struct refusal *refusal) {
@@ -113,10 +115,22 @@ int service_new(const struct service_params *params, struct service **ret, struc
                 return refuse(refusal, ENOMEM, "Out of memory");
         }
         TAILQ_INIT(&s->gone);
+        TAILQ_INIT(&s->new_watches);
+        TAILQ_INIT(&s->watches);
+        TAILQ_INIT(&s->over_watches);
+        TAILQ_INIT(&s->held_devices);
+        TAILQ_INIT(&s->mediations);
+        TAILQ_INIT(&s->tenants);
+        TAILQ_INIT(&s->lost_devices);
+        s->limits = params->service_limits;
+        if (params->keeper)
+                s->keeper = *params->keeper;
         s->event = sd_event_ref(params->event);
         s->kernel = params->kernel;
         s->runtime_store = params->runtime_store;
         s->persistent_store = params->persistent_store;
+        s->procfs = params->procfs;
+        s->cgroupfs = params->cgroupfs;
         s->get_moment = params->get_moment ?: get_real_moment;
         s->clock_userdata = params->clock_userdata;
 
@@ -135,6 +149,11 @@ struct service *service_free(struct service *s) {
         if (s->core)
                 service_transaction_done(s);
         service_holders_done(s);
+        reaper_done(s);
+        hotplug_done(s);
+        tenants_done(s);
+        s->keeper = (struct fd_keeper) {}; /* what is kept is for the next pasidd: it is no more dropped */
+        held_devices_done(s);
         sd_event_source_disable_unref(s->commit_source);
         sd_event_source_disable_unref(s->cooling_source);
         sd_event_source_disable_unref(s->checkpoint_source);

@@ -20,25 +20,68 @@
 
 struct service;
 
+/* What became of an earlier pasidd's attachments at start. */
+struct service_restored {
+        unsigned kept, detached, lost;
+};
+
 /* Upward news, after the commit that made it true. */
 struct service_listener {
         void (*consumer_added)(const struct consumer *c, void *userdata);
         void (*consumer_ended)(const struct consumer *c, void *userdata);
+        /* It has another owner, and with that another key; alone in its commit. */
+        void (*consumer_moved)(const struct consumer *c, uid_t old_uid, void *userdata);
         void (*pasid_allocated)(const struct consumer *c, uint32_t pasid, void *userdata);
         /* reason: "freed", "exit", "holder-gone", "device-gone" ... the end of the holding, even if it cools first */
         void (*pasid_freed)(const struct consumer *c, uint32_t pasid, const char *reason, void *userdata);
+        /* Its device went away; it stays the consumer's until it is freed. reason: "device-gone" */
+        void (*pasid_lost)(const struct consumer *c, uint32_t pasid, const char *reason, void *userdata);
+        /* The kernel wants the device back: whoever uses it has until then (CLOCK_REALTIME) before it is let go. */
+        void (*device_requested)(const char *address, uint64_t deadline_usec, void *userdata);
+        /* Some device is there, gone, or not as it was: compare service_devices() with what was known. */
+        void (*devices_changed)(void *userdata);
         /* Once a commit, after the above: counters may have changed. */
         void (*counts_changed)(void *userdata);
         void *userdata;
 };
 
+/* Limits that the core doesn't know, and how long an owner has when a device must go. */
+struct service_limits {
+        uint64_t pinned_per_consumer, pinned_per_uid; /* bytes; 0: no limit. uid 0 has no per-uid limit. */
+        uint64_t release_usec;                        /* from the kernel's request to the end */
+};
+
+/*
+ * File descriptors that are to outlive this process: the service manager's fd store. That a notice was sent is no proof
+ * that it was kept: a start takes what comes back, and makes do without the rest.
+ * Names: "iommufd", "device-<PCI address, with '-' for ':'>", "hold-<consumer id>".
+ */
+struct fd_keeper {
+        int (*keep)(const char *name, int fd, void *userdata); /* a duplicate is kept */
+        void (*drop)(const char *name, void *userdata);
+        void (*sync)(void *userdata); /* returns once those that were dropped are closed; may be NULL */
+        void *userdata;
+};
+
+/* One that an earlier pasidd had kept. */
+struct stored_fd {
+        const char *name;
+        int fd; /* set to -EBADF by whoever takes it over; what is left is its giver's to close */
+};
+
 struct service_params {
         sd_event *event;
+        const struct fd_keeper *keeper; /* NULL: there is none. Copied. */
+        struct stored_fd *stored;       /* what came back */
+        size_t n_stored;
         struct core_limits limits;
+        struct service_limits service_limits;
         struct kernel *kernel;        /* taken over */
         struct store *runtime_store;  /* taken over */
         struct store *persistent_store; /* taken over */
         bool persistent_other_boot;   /* its rows come back reserved */
+        const char *procfs;   /* NULL: /proc. Not copied. */
+        const char *cgroupfs; /* the root of the unified cgroup tree; NULL: where it is mounted on most systems. Not copied. */
         int64_t commit_priority;      /* of the event source that commits; lower than the bus sources */
         /* Clocks; NULL: the real ones. */
         void (*get_moment)(struct moment *ret, void *userdata);
@@ -54,9 +97,10 @@ void service_set_listener(struct service *s, const struct service_listener *list
 void service_want_pasid_news(struct service *s, bool wanted);
 
 /* Lowering a limit revokes nothing; another delay holds for what cools already. */
-int service_set_limits(struct service *s, const struct core_limits *limits);
+int service_set_limits(struct service *s, const struct core_limits *limits, const struct service_limits *service_limits);
 struct core *service_core(struct service *s);
 const struct device_list *service_devices(struct service *s);
+const struct service_restored *service_get_restored(const struct service *s);
 /* Looks at the machine's devices again. */
 int service_rediscover(struct service *s, struct refusal *refusal);
 
@@ -69,10 +113,19 @@ struct init_request {
         uint32_t min, max, quota; /* 0: default */
         enum hold_kind hold;
         const char *holder; /* connection holds: who, in the bus layer's words */
+        int hold_fd;           /* HOLD_FD; stays the caller's */
+        uint32_t hold_pid;     /* HOLD_PROCESS */
+        const char *hold_unit; /* HOLD_UNIT: a unit of the system's manager, or a path in the unified cgroup tree */
+        pid_t caller_pid;      /* of who asks; 0: not known */
+        uint64_t caller_start; /* when that process began, as /proc has it */
         enum consumer_mode mode;
 };
 
-/* NoSuchDevice, DeviceUnusable, AccessDenied (persistent for non-root), Unsupported (holds and modes of later versions), core_consumer_add()'s */
+/*
+ * NoSuchDevice, DeviceUnusable, AccessDenied (persistent, or what another user's process or unit would hold, for
+ * non-root), InvalidArgs (what can't hold, or is over), Unsupported (a hold that this kernel can't watch),
+ * LimitsExceeded (no file descriptors or watches left), core_consumer_add()'s
+ */
 int service_init_consumer(struct service *s, const struct init_request *request, struct consumer **ret, struct refusal *refusal);
 int service_exit_consumer(struct service *s, struct consumer *c, const char *reason, struct refusal *refusal);
 int service_alloc(struct service *s, struct consumer *c, struct alloc_request *request, const void *private_data,
@@ -83,6 +136,80 @@ int service_free_token(struct service *s, struct consumer *c, const char *token,
 int service_set_private(struct service *s, struct consumer *c, uint32_t pasid, const void *data, size_t size, struct refusal *refusal);
 /* *ret is the caller's to free(), NULL if there is none. NoSuchPasid unless the number is live. */
 int service_get_private(struct service *s, struct consumer *c, uint32_t pasid, void **ret, size_t *ret_size, struct refusal *refusal);
+
+/*
+ * The mediated mode. Each of these is done, in the kernel and in the table,
+ * when it returns, or has changed nothing: they commit by themselves, and what
+ * other requests have pending with it.
+ * NotMediated, NoSuchPasid, NotAttached, DeviceGone, DeviceBusy (worth another
+ * try a little later), DeviceUnusable, and what the kernel layer says.
+ */
+/* One number, allocated and attached, or neither. */
+int service_alloc_attached(struct service *s, struct consumer *c, struct alloc_request *request, const void *private_data,
+                           uint32_t *ret, struct refusal *refusal);
+/* An address space of its own for the number, on each of its consumer's devices. AlreadyAllocated: it is attached. */
+int service_attach(struct service *s, struct consumer *c, uint32_t pasid, struct refusal *refusal);
+/* Takes the address space away, with all its mappings. */
+int service_detach(struct service *s, struct consumer *c, uint32_t pasid, struct refusal *refusal);
+/* QuotaExceeded: more bytes than may be pinned. *ret_iova: where it is. */
+int service_map(struct service *s, struct consumer *c, uint32_t pasid, const struct kernel_mapping *m, uint64_t *ret_iova,
+                struct refusal *refusal);
+/* All mappings from iova on, whole ones only. */
+int service_unmap(struct service *s, struct consumer *c, uint32_t pasid, uint64_t iova, uint64_t length, uint64_t *ret_unmapped,
+                  struct refusal *refusal);
+uint64_t service_pinned_bytes(const struct consumer *c);
+
+/*
+ * A device for somebody who attaches by himself; both fds are the caller's. DeviceBusy while pasidd or another
+ * holder has it. holder, as of connection holds: once service_holder_gone() names it others may have the device,
+ * as soon as the kernel agrees that it is not in use.
+ */
+int service_open_device(struct service *s, const char *address, const char *holder, int *ret_device, int *ret_iommufd,
+                        struct refusal *refusal);
+enum device_held {
+        DEVICE_HELD_NOT,
+        DEVICE_HELD_MEDIATED, /* pasidd itself has it open */
+        DEVICE_HELD_TENANT,   /* service_open_device() gave it away */
+};
+enum device_held service_device_held(const struct service *s, const char *address);
+
+enum finding_kind {
+        FINDING_NOT_IN_KERNEL,  /* attached in the table, not in the IOMMU's */
+        FINDING_NOT_IN_TABLE,   /* the reverse, on a device that pasidd holds */
+        FINDING_DEVICE_NOT_HELD, /* attached numbers of a device that pasidd has not open */
+        FINDING_DEVICE_GONE,    /* live numbers of a device that is gone */
+        FINDING_KIND_MAX_,
+};
+struct finding {
+        enum finding_kind kind;
+        const char *device;             /* address */
+        const struct consumer *consumer; /* NULL: nobody's */
+        uint32_t pasid;                 /* 0: not about one number */
+};
+const char *finding_kind_to_string(enum finding_kind kind); /* "not-in-kernel" and so on */
+/* Compares the table with what is held and, where the kernel shows them, with the IOMMU's own tables. */
+struct check_listener {
+        int (*found)(const struct finding *finding, void *userdata);
+        int (*skipped)(const char *device, const char *why, void *userdata); /* could not be looked at */
+        void *userdata;
+};
+int service_check(struct service *s, const struct check_listener *listener);
+
+/* False: whether its holder is still there can't be told; it stays until that can, or until Exit. */
+bool service_hold_is_watched(const struct consumer *c);
+
+/* Offers a consumer to another uid, in place of an earlier offer; -1: to nobody. InvalidArgs: to its owner. */
+int service_offer_consumer(struct service *s, struct consumer *c, uid_t uid, struct refusal *refusal);
+bool service_is_offered(struct service *s, uid_t owner, const char *name, uid_t uid);
+
+struct accept_request {
+        uid_t owner; /* and name: the key that it has */
+        const char *name;
+        uid_t uid;   /* who takes it */
+        const char *holder; /* as of connection holds: it is held by the new owner's connection then */
+};
+/* Committed when it returns. AccessDenied: there is no such offer; QuotaExceeded: pinned bytes; core_consumer_set_owner()'s */
+int service_accept_consumer(struct service *s, const struct accept_request *request, struct consumer **ret, struct refusal *refusal);
 
 /*
  * All consumers of a connection holder end; the reason, a literal, goes to the

@@ -5,7 +5,7 @@
  * it each request is walled off, so that one that the table refuses takes
  * nothing else with it.
  */
-#include "service/service-internal.h"
+#include "service/reaper.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -77,14 +77,23 @@ static void tell_news(struct service *s) {
                         break;
                 case CHANGE_CONSUMER_ENDED:
                 case CHANGE_CONSUMER_REMOVED:
-                        if (l->consumer_ended && !change.had_ended)
+                        if (change.had_ended)
+                                break;
+                        reaper_consumer_ended(change.consumer);
+                        if (l->consumer_ended)
                                 l->consumer_ended(change.consumer, l->userdata);
+                        break;
+                case CHANGE_CONSUMER_OWNER:
+                        if (l->consumer_moved)
+                                l->consumer_moved(change.consumer, change.old_uid, l->userdata);
                         break;
                 case CHANGE_ROW_ADDED:
                         if (s->want_news && l->pasid_allocated)
                                 l->pasid_allocated(change.consumer, change.row->pasid, l->userdata);
                         break;
                 case CHANGE_ROW_STATE:
+                        if (s->want_news && l->pasid_lost && change.old_state != ROW_LOST && change.row->state == ROW_LOST)
+                                l->pasid_lost(change.consumer, change.row->pasid, reason, l->userdata);
                         if (s->want_news && l->pasid_freed && is_live(change.old_state) && change.row->state == ROW_COOLING)
                                 l->pasid_freed(change.consumer, change.row->pasid, reason, l->userdata);
                         break;
@@ -106,30 +115,40 @@ static void abandon(struct service *s, int r, const struct refusal *refusal) {
         s->open_store->ops->rollback(s->open_store);
         s->open_store = NULL;
         core_rollback(s->core, 0);
+        reaper_abandoned(s);
         s->n_reasons = 0;
         answer_pending(s, r, refusal);
         service_retry_cooling(s);
 }
 
-int service_flush(struct service *s) {
-        struct refusal refusal = {};
+int service_commit(struct service *s, struct refusal *refusal) {
+        struct refusal local = {};
         int r;
 
         if (!s->open_store)
                 return 0;
 
-        r = s->open_store->ops->commit(s->open_store, &refusal);
+        if (!refusal)
+                refusal = &local; /* those who wait are told in any case */
+        r = s->open_store->ops->commit(s->open_store, refusal);
         if (r < 0) {
-                abandon(s, r, &refusal);
+                abandon(s, r, refusal);
                 return r;
         }
         s->open_store = NULL;
         tell_news(s);
+        reaper_committed(s);
         core_commit(s->core);
         s->n_reasons = 0;
         answer_pending(s, 0, NULL);
-        r = service_arm_cooling(s);
-        return r < 0 ? r : service_arm_checkpoint(s);
+        /* What is committed is so with or without timers; the next commit sets them again. */
+        (void) service_arm_cooling(s);
+        (void) service_arm_checkpoint(s);
+        return 0;
+}
+
+int service_flush(struct service *s) {
+        return service_commit(s, NULL);
 }
 
 bool service_is_pending(const struct service *s) {
@@ -165,6 +184,7 @@ static int write_change(struct store *store, const struct change *change, const 
                 return store->ops->consumer_add(store, change->consumer, refusal);
         case CHANGE_CONSUMER_ENDED:
         case CHANGE_CONSUMER_HOLDER:
+        case CHANGE_CONSUMER_OWNER:
                 return store->ops->consumer_update(store, change->consumer, refusal);
         case CHANGE_CONSUMER_REMOVED:
                 return store->ops->consumer_remove(store, change->consumer->id, refusal);
@@ -194,11 +214,16 @@ static int write_changes(struct service *s, size_t mark, const void *private_dat
 
 int service_persist(struct service *s, struct store *store, size_t mark, const void *private_data,
                     const char *reason, struct refusal *refusal) {
+        return service_persist_with(s, store, mark, private_data, reason, NULL, refusal);
+}
+
+int service_persist_with(struct service *s, struct store *store, size_t mark, const void *private_data,
+                         const char *reason, const struct extra *extra, struct refusal *refusal) {
         struct refusal local = {};
-        bool shared = mark > 0;
+        bool shared = s->open_store;
         int r;
 
-        if (core_mark(s->core) == mark)
+        if (core_mark(s->core) == mark && !extra)
                 return 0; /* nothing changed: a known token, for example */
 
         if (!refusal)
@@ -217,7 +242,11 @@ int service_persist(struct service *s, struct store *store, size_t mark, const v
                 return r;
         }
 
-        r = write_changes(s, mark, private_data, refusal);
+        r = extra && extra->goes_first ? extra->write(store, extra->userdata, refusal) : 0;
+        if (r >= 0)
+                r = write_changes(s, mark, private_data, refusal);
+        if (r >= 0 && extra && !extra->goes_first)
+                r = extra->write(store, extra->userdata, refusal);
         if (r >= 0 && shared)
                 r = store->ops->release(store, refusal);
         if (r < 0) {

@@ -51,6 +51,7 @@ int store_consumer_update(struct store *store, const struct consumer *c, struct 
                 return r;
         call_int(&call, c->ended);
         call_text(&call, c->holder ? c->holder : "");
+        call_int(&call, c->uid);
         call_int(&call, (int64_t) c->id);
         return call_run(&call, 1, "changing a consumer", refusal);
 }

@@ -3,7 +3,8 @@
  * The directory of a table: made if it is missing, held against a second
  * daemon, and looked through for what a table has left there. No file in it is
  * reached through a symbolic link, so that nobody can lead pasidd elsewhere;
- * the directory itself may be one, as StateDirectory= makes them.
+ * the directory itself may be one, as StateDirectory= makes them. Whoever could
+ * put files into it could put a table there: it must be root's or our own.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,14 +12,26 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "store/sqlite-store.h"
 
 #define PID_TEXT_SIZE 12
 
+static int check_owner(const char *directory, const struct stat *st, struct refusal *refusal) {
+        if (st->st_uid != 0 && st->st_uid != geteuid())
+                return refuse(refusal, EIO, "%s: uid %u owns the directory and could put another table there. Give it to root, or "
+                                            "to the user that runs pasidd.", directory, (unsigned) st->st_uid);
+        if (st->st_mode & S_IWOTH || (st->st_mode & S_IWGRP && st->st_gid != 0 && st->st_gid != getegid()))
+                return refuse(refusal, EIO, "%s: others may write in the directory (mode %04o) and could put another table there. "
+                                            "Make it 0755 or 0700.", directory, (unsigned) st->st_mode & 07777);
+        return 0;
+}
+
 int directory_resolve(const char *directory, char **ret, struct refusal *refusal) {
         _cleanup_free_ char *path = NULL;
         struct stat st;
+        int r;
 
         if (mkdir(directory, 0755) < 0 && errno == ENOENT)
                 return refuse(refusal, EIO, "%s: making the directory failed: the one above it is missing. Make that first.",
@@ -30,6 +43,9 @@ int directory_resolve(const char *directory, char **ret, struct refusal *refusal
                 return refuse_errno(refusal, errno, directory, "opening the directory");
         if (!S_ISDIR(st.st_mode))
                 return refuse_errno(refusal, ENOTDIR, directory, "opening the directory");
+        r = check_owner(directory, &st, refusal);
+        if (r < 0)
+                return r;
         *ret = TAKE_PTR(path);
         return 0;
 }

@@ -53,24 +53,11 @@ static int compare_tallies(const void *a, const void *b) {
         return x->space < y->space ? -1 : x->space > y->space;
 }
 
-static bool column_u32(sqlite3_stmt *stmt, int column, uint32_t *ret) {
-        int64_t value = sqlite3_column_int64(stmt, column);
-
-        if (value < 0 || value > UINT32_MAX)
-                return false;
-        *ret = (uint32_t) value;
-        return true;
-}
-
 static bool column_u64(sqlite3_stmt *stmt, int column, uint64_t *ret) {
         int64_t value = sqlite3_column_int64(stmt, column);
 
         *ret = (uint64_t) value;
         return value >= 0;
-}
-
-static const char *column_text(sqlite3_stmt *stmt, int column) {
-        return (const char *) sqlite3_column_text(stmt, column);
 }
 
 /* Of a row that SQLite says is there. */
@@ -291,5 +278,8 @@ int store_load(struct store *store, const struct store_loader *loader, struct re
         r = read_rows(&reading, refusal);
         if (r < 0)
                 return r;
-        return compare_claims(&reading, refusal);
+        r = compare_claims(&reading, refusal);
+        if (r < 0)
+                return r;
+        return load_attachments(reading.s, loader, refusal);
 }

@@ -31,6 +31,7 @@ static const char settings_sql[] =
 
 /* Devices have been reset: what only cooled is free, and consumers that only waited for that are gone. */
 static const char drop_cooling_sql[] =
+        FORGET_KERNEL_SQL
         "DELETE FROM pasid WHERE state IS NULL AND EXISTS ("
         "  SELECT 1 FROM consumer AS c JOIN pasid AS m ON m.key = (c.home + 1) * 1048576 + (pasid.key & 1048575)"
         "  WHERE c.id = pasid.consumer AND m.state = 'cooling');"
@@ -39,6 +40,7 @@ static const char drop_cooling_sql[] =
         "DELETE FROM consumer_device WHERE consumer NOT IN (SELECT id FROM consumer);";
 
 static const char drop_all_sql[] =
+        FORGET_KERNEL_SQL
         "DELETE FROM pasid;"
         "DELETE FROM consumer_device;"
         "DELETE FROM consumer;";
@@ -121,13 +123,12 @@ static int connect_table(struct sqlite_store *s, const struct store_params *para
         return r == SQLITE_OK ? 0 : refuse_opening(refusal, s->db, r, s->path, "setting it up");
 }
 
-/* All pages, those of private data too, which the loader doesn't visit; a fifth of a second for 2^20 rows. */
-static int check_integrity(struct sqlite_store *s, struct refusal *refusal) {
+static int run_check(struct sqlite_store *s, const char *pragma, struct refusal *refusal) {
         _cleanup_statement_ sqlite3_stmt *stmt = NULL;
         const char *text;
         int r;
 
-        r = sqlite3_prepare_v2(s->db, "PRAGMA quick_check(1)", -1, &stmt, NULL);
+        r = sqlite3_prepare_v2(s->db, pragma, -1, &stmt, NULL);
         if (r == SQLITE_OK)
                 r = sqlite3_step(stmt);
         if (r != SQLITE_ROW)
@@ -136,6 +137,16 @@ static int check_integrity(struct sqlite_store *s, struct refusal *refusal) {
         if (!text || strcmp(text, "ok") != 0)
                 return refuse_corrupt(refusal, s->path, "it is damaged: %s", text ? text : "out of memory");
         return 0;
+}
+
+/*
+ * All pages, those of private data too, which the loader doesn't visit; a fifth of a second for 2^20 rows. That looks at
+ * no index, and consumers have one: out of step with them it would have each change of theirs refused later.
+ */
+static int check_integrity(struct sqlite_store *s, struct refusal *refusal) {
+        int r = run_check(s, "PRAGMA quick_check(1)", refusal);
+
+        return r < 0 ? r : run_check(s, "PRAGMA integrity_check(consumer)", refusal);
 }
 
 static int read_boot_id(struct sqlite_store *s, char ret[static BOOT_ID_LEN + 1], struct refusal *refusal) {

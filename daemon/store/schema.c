@@ -13,6 +13,46 @@
 #define NUMBER_TEXT(n) NUMBER_TEXT_(n)
 #define TIME_TEXT(column) "strftime('%Y-%m-%dT%H:%M:%SZ', " column " / 1000000, 'unixepoch')"
 
+/*
+ * New in 2: what is attached and mapped in the kernel, by pasidd itself. The
+ * 64 bits of iova and length are kept as they are: an address from 2^63 on is
+ * a negative number.
+ */
+#define ATTACHMENT_SQL \
+        "CREATE TABLE attachment (" \
+        "  consumer INTEGER NOT NULL," \
+        "  pasid INTEGER NOT NULL," \
+        "  ioas INTEGER NOT NULL," \
+        "  PRIMARY KEY (consumer, pasid)" \
+        ") STRICT, WITHOUT ROWID;" \
+        "CREATE TABLE attachment_device (" \
+        "  consumer INTEGER NOT NULL," \
+        "  pasid INTEGER NOT NULL," \
+        "  address TEXT NOT NULL," \
+        "  device_id INTEGER NOT NULL," \
+        "  hwpt INTEGER NOT NULL," \
+        "  PRIMARY KEY (consumer, pasid, address)" \
+        ") STRICT, WITHOUT ROWID;" \
+        "CREATE TABLE mapping (" \
+        "  consumer INTEGER NOT NULL," \
+        "  pasid INTEGER NOT NULL," \
+        "  iova INTEGER NOT NULL," \
+        "  length INTEGER NOT NULL," \
+        "  flags INTEGER NOT NULL," \
+        "  PRIMARY KEY (consumer, pasid, iova)" \
+        ") STRICT, WITHOUT ROWID;" \
+        "CREATE VIEW attachments AS SELECT" \
+        "  c.uid AS uid," \
+        "  c.name AS consumer," \
+        "  a.pasid AS pasid," \
+        "  a.ioas AS ioas," \
+        "  (SELECT group_concat(address || ' hwpt ' || hwpt, ', ') FROM attachment_device AS d" \
+        "    WHERE d.consumer = a.consumer AND d.pasid = a.pasid) AS devices," \
+        "  (SELECT count(*) FROM mapping AS m WHERE m.consumer = a.consumer AND m.pasid = a.pasid) AS mappings," \
+        "  (SELECT CAST(total(length) AS INTEGER) FROM mapping AS m" \
+        "    WHERE m.consumer = a.consumer AND m.pasid = a.pasid) AS mapped_bytes " \
+        "FROM attachment AS a JOIN consumer AS c ON c.id = a.consumer;"
+
 /* Times are microseconds: since CLOCK_REALTIME, freed CLOCK_BOOTTIME. home and space: -1 is the whole host. */
 static const char schema_sql[] =
         "PRAGMA application_id = " NUMBER_TEXT(SCHEMA_APPLICATION_ID) ";"
@@ -71,10 +111,13 @@ static const char schema_sql[] =
         "  " TIME_TEXT("since") " AS since,"
         "  CASE WHEN ended THEN 'yes' ELSE 'no' END AS ended,"
         "  (SELECT group_concat(address, ' ') FROM consumer_device AS d WHERE d.consumer = id) AS devices "
-        "FROM consumer;";
+        "FROM consumer;"
+        ATTACHMENT_SQL;
 
 /* From the oldest on; a schema change adds one here, and makes the same change in schema_sql. */
-static const struct migration migrations[] = {};
+static const struct migration migrations[] = {
+        { .from = 1, .sql = ATTACHMENT_SQL },
+};
 
 int schema_create(sqlite3 *db) {
         return sqlite3_exec(db, schema_sql, NULL, NULL, NULL);

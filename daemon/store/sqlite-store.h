@@ -45,6 +45,13 @@ enum statement {
         STATEMENT_ROW_SET_PRIVATE,
         STATEMENT_ROW_GET_PRIVATE,
         STATEMENT_ROW_REMOVE,
+        STATEMENT_ATTACHMENT_ADD,
+        STATEMENT_ATTACHMENT_DEVICE_ADD,
+        STATEMENT_ATTACHMENT_REMOVE,
+        STATEMENT_ATTACHMENT_DEVICES_REMOVE,
+        STATEMENT_MAPPING_ADD,
+        STATEMENT_MAPPING_REMOVE,
+        STATEMENT_MAPPINGS_REMOVE,
         STATEMENT_MAX_,
 };
 
@@ -53,6 +60,9 @@ enum savepoint {
         SAVEPOINT_IS_BEGIN, /* nothing was written before it: going back to it is to begin anew */
         SAVEPOINT_REAL,
 };
+
+/* The objects that the table knows of are no more. */
+#define FORGET_KERNEL_SQL "DELETE FROM mapping; DELETE FROM attachment_device; DELETE FROM attachment;"
 
 struct store_vfs;
 
@@ -149,7 +159,24 @@ int log_fold(struct sqlite_store *s); /* SQLite's result code; a reader in the w
 void log_clean(struct sqlite_store *s);
 int store_checkpoint(struct store *s, struct refusal *refusal);
 
-/* rows.c, consumers.c, load.c, remap.c: the operations */
+/* A column of the current row; false: no such number. */
+static inline bool column_u32(sqlite3_stmt *stmt, int column, uint32_t *ret) {
+        int64_t value = sqlite3_column_int64(stmt, column);
+
+        if (value < 0 || value > UINT32_MAX)
+                return false;
+        *ret = (uint32_t) value;
+        return true;
+}
+
+static inline const char *column_text(sqlite3_stmt *stmt, int column) {
+        return (const char *) sqlite3_column_text(stmt, column);
+}
+
+/* load-attachments.c: when all rows have been read */
+int load_attachments(struct sqlite_store *s, const struct store_loader *loader, struct refusal *refusal);
+
+/* rows.c, consumers.c, attachments.c, load.c, remap.c: the operations */
 int store_need_transaction(struct sqlite_store *s, const char *doing, struct refusal *refusal);
 int store_consumer_add(struct store *s, const struct consumer *c, struct refusal *refusal);
 int store_consumer_update(struct store *s, const struct consumer *c, struct refusal *refusal);
@@ -159,6 +186,11 @@ int store_row_update(struct store *s, const struct row *row, struct refusal *ref
 int store_row_set_private(struct store *s, const struct row *row, const void *data, struct refusal *refusal);
 int store_row_remove(struct store *s, const struct row *row, struct refusal *refusal);
 int store_row_get_private(struct store *s, const struct row *row, void **ret, struct refusal *refusal);
+int store_attachment_add(struct store *s, const struct store_attachment *a, struct refusal *refusal);
+int store_attachment_remove(struct store *s, uint64_t consumer, uint32_t pasid, struct refusal *refusal);
+int store_mapping_add(struct store *s, const struct store_mapping *m, struct refusal *refusal);
+int store_mapping_remove(struct store *s, uint64_t consumer, uint32_t pasid, uint64_t iova, struct refusal *refusal);
+int store_forget_kernel(struct store *s, struct refusal *refusal);
 int store_load(struct store *s, const struct store_loader *loader, struct refusal *refusal);
 int store_enter_boot(struct store *s, struct refusal *refusal);
 int store_remap_spaces(struct store *s, const struct space_map *maps, size_t n, struct refusal *refusal);

@@ -19,8 +19,9 @@ static const char *const statement_sql[STATEMENT_MAX_] = {
         [STATEMENT_KEEPER] = "SELECT value FROM meta",
         [STATEMENT_CONSUMER_ADD] =
                 "INSERT INTO consumer VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [STATEMENT_CONSUMER_UPDATE] = "UPDATE consumer SET ended = ?, holder = ? WHERE id = ?",
-        [STATEMENT_CONSUMER_REMOVE] = "DELETE FROM consumer WHERE id = ?",
+        [STATEMENT_CONSUMER_UPDATE] = "UPDATE consumer SET ended = ?, holder = ?, uid = ? WHERE id = ?",
+        [STATEMENT_CONSUMER_REMOVE] =
+                "DELETE FROM consumer WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM attachment WHERE consumer = ?1)",
         [STATEMENT_DEVICE_ADD] =
                 "INSERT INTO consumer_device (consumer, n, address, space, max_pasid) VALUES (?, ?, ?, ?, ?)",
         [STATEMENT_DEVICES_REMOVE] = "DELETE FROM consumer_device WHERE consumer = ?",
@@ -34,6 +35,16 @@ static const char *const statement_sql[STATEMENT_MAX_] = {
         [STATEMENT_ROW_SET_PRIVATE] = "UPDATE pasid SET private = ? WHERE key = ? AND consumer = ?",
         [STATEMENT_ROW_GET_PRIVATE] = "SELECT private FROM pasid WHERE key = ? AND consumer = ?",
         [STATEMENT_ROW_REMOVE] = "DELETE FROM pasid WHERE key = ? AND consumer = ?",
+        [STATEMENT_ATTACHMENT_ADD] = "INSERT INTO attachment (consumer, pasid, ioas) VALUES (?, ?, ?)",
+        [STATEMENT_ATTACHMENT_DEVICE_ADD] =
+                "INSERT INTO attachment_device (consumer, pasid, address, device_id, hwpt) VALUES (?, ?, ?, ?, ?)",
+        [STATEMENT_ATTACHMENT_REMOVE] = "DELETE FROM attachment WHERE consumer = ? AND pasid = ?",
+        [STATEMENT_ATTACHMENT_DEVICES_REMOVE] = "DELETE FROM attachment_device WHERE consumer = ? AND pasid = ?",
+        [STATEMENT_MAPPING_ADD] =
+                ("INSERT INTO mapping (consumer, pasid, iova, length, flags) SELECT ?1, ?2, ?3, ?4, ?5 "
+                 "WHERE EXISTS (SELECT 1 FROM attachment WHERE consumer = ?1 AND pasid = ?2)"),
+        [STATEMENT_MAPPING_REMOVE] = "DELETE FROM mapping WHERE consumer = ? AND pasid = ? AND iova = ?",
+        [STATEMENT_MAPPINGS_REMOVE] = "DELETE FROM mapping WHERE consumer = ? AND pasid = ?",
 };
 
 void finalize_statement(sqlite3_stmt **stmt) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The table of consumers and PASIDs in a SQLite file. One type, two files:
+ * The table of consumers and PASIDs in a SQLite file, and of what pasidd has
+ * attached and mapped for them in the kernel. One type, two files:
  * the boot's table (tmpfs) and the persistent one (durable). Called through a
  * small table of operations, so that a test can refuse any step.
  *
@@ -30,11 +31,37 @@ struct store_row {
         const char *token; /* NULL: none */
 };
 
+/* What pasidd has made in the kernel for one number: object ids are those of its iommufd. */
+struct store_attachment_device {
+        const char *address;
+        uint32_t device_id; /* the device, bound */
+        uint32_t hwpt;      /* the page table that the number is attached to on it */
+};
+
+struct store_attachment {
+        uint64_t consumer; /* id */
+        uint32_t pasid;
+        uint32_t ioas;
+        const struct store_attachment_device *devices; /* one at least, each address once */
+        size_t n_devices;
+};
+
+/* One piece of memory in the attachment's IOAS. */
+struct store_mapping {
+        uint64_t consumer; /* id */
+        uint32_t pasid;
+        uint64_t iova, length; /* bytes */
+        uint32_t flags;        /* of Map */
+};
+
 /* Callbacks return 0 or a negative errno, which ends the loading and is returned by it. */
 struct store_loader {
         /* With spec->devices filled from the table: the address, and the space as it was. */
         int (*consumer)(const struct consumer_spec *spec, void *userdata);
         int (*row)(const struct store_row *row, void *userdata); /* NULL: only consumers are read */
+        /* After all rows; NULL: not wanted. Attachments by consumer and number, then mappings, by address as well. */
+        int (*attachment)(const struct store_attachment *a, void *userdata);
+        int (*mapping)(const struct store_mapping *m, void *userdata);
         void *userdata;
 };
 
@@ -58,8 +85,9 @@ struct store_ops {
         int (*rollback_to)(struct store *s);
 
         int (*consumer_add)(struct store *s, const struct consumer *c, struct refusal *refusal);
-        int (*consumer_update)(struct store *s, const struct consumer *c, struct refusal *refusal); /* ended, holder */
-        int (*consumer_remove)(struct store *s, uint64_t id, struct refusal *refusal); /* its rows are gone already */
+        int (*consumer_update)(struct store *s, const struct consumer *c, struct refusal *refusal); /* ended, holder, uid */
+        /* Its rows are gone already; with attachments it is refused. */
+        int (*consumer_remove)(struct store *s, uint64_t id, struct refusal *refusal);
         int (*row_add)(struct store *s, const struct row *row, const void *private_data, struct refusal *refusal);
         /* State and times; a token or private data that the row has no more is forgotten. */
         int (*row_update)(struct store *s, const struct row *row, struct refusal *refusal);
@@ -68,9 +96,27 @@ struct store_ops {
         /* *ret is the caller's to free(); row->private_bytes long, NULL when that is 0. */
         int (*row_get_private)(struct store *s, const struct row *row, void **ret, struct refusal *refusal);
 
+        /*
+         * A number with an attachment is in state attached, and has to lose the
+         * attachment in the transaction in which it loses the state: nothing
+         * looks for that when a row changes, and the next load refuses the table.
+         */
+        int (*attachment_add)(struct store *s, const struct store_attachment *a, struct refusal *refusal);
+        /* With its devices and mappings. */
+        int (*attachment_remove)(struct store *s, uint64_t consumer, uint32_t pasid, struct refusal *refusal);
+        /* Refused without its attachment. */
+        int (*mapping_add)(struct store *s, const struct store_mapping *m, struct refusal *refusal);
+        int (*mapping_remove)(struct store *s, uint64_t consumer, uint32_t pasid, uint64_t iova,
+                              struct refusal *refusal);
+        /* The kernel's objects are gone: so are all attachments and mappings. The rows' states are the caller's. */
+        int (*forget_kernel)(struct store *s, struct refusal *refusal);
+
         /* All rows and devices of each space `from` are those of `to` from now on; in a transaction of its own. */
         int (*remap_spaces)(struct store *s, const struct space_map *maps, size_t n, struct refusal *refusal);
-        /* Consumers by ascending id, then rows by space. -EBADMSG for a table that contradicts itself, and -ENOMEM. */
+        /*
+         * Consumers by ascending id, then rows by space, then attachments and
+         * mappings. -EBADMSG for a table that contradicts itself, and -ENOMEM.
+         */
         int (*load)(struct store *s, const struct store_loader *loader, struct refusal *refusal);
         /*
          * A durable table of another boot is of this one from the commit on. Last of
@@ -98,6 +144,7 @@ struct store_params {
  * pasidd has it (its pid in the text); -EBADMSG: corrupt, or no pasidd table;
  * -EPROTONOSUPPORT: a newer schema than this build knows; -EACCES, -EROFS.
  * Whether the table comes from an earlier boot is told by *ret_other_boot; a
- * durable one stays of that boot until enter_boot.
+ * durable one stays of that boot until enter_boot, but what was attached and
+ * mapped in it is gone at once.
  */
 int store_open(const struct store_params *params, struct store **ret, bool *ret_other_boot, struct refusal *refusal);

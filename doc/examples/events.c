@@ -21,7 +21,7 @@ static int print(const struct pasid_event *event, void *userdata) {
                 printf("%s got %u\n", event->consumer, event->pasid);
                 break;
         case PASID_EVENT_FREED:
-                printf("%s lost %u: %s\n", event->consumer, event->pasid, event->reason);
+                printf("%s gave up %u: %s\n", event->consumer, event->pasid, event->reason);
                 break;
         case PASID_EVENT_CONSUMER_ADDED:
                 printf("%s came\n", event->consumer);
@@ -29,8 +29,18 @@ static int print(const struct pasid_event *event, void *userdata) {
         case PASID_EVENT_CONSUMER_REMOVED:
                 printf("%s went\n", event->consumer);
                 break;
-        default:
+        case PASID_EVENT_LOST:
+                printf("%s can use %u no more: %s\n", event->consumer, event->pasid, event->reason);
+                break;
+        case PASID_EVENT_DEVICE_REQUESTED:
+                printf("The kernel wants %s back\n", event->device);
+                break;
+        case PASID_EVENT_RESTARTED:
+        case PASID_EVENT_OVERFLOW:
                 printf("Something was missed\n");
+                break;
+        default: /* of a newer library */
+                break;
         }
         fflush(stdout);
         return 0;

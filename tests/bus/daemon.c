@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +19,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../forked.h"
+
 #define LISTEN_FD 3 /* sd_listen_fds(3) */
 #define ARGV_MAX 32
+
+struct notice {
+        pid_t pid; /* who sent it */
+        char text[1024];
+};
 
 static int make_directory(const char *dir, const char *name) {
         char path[512];
@@ -55,9 +63,89 @@ static int make_paths(struct daemon *d, const char *dir) {
         return 0;
 }
 
+static void close_passed(const struct cmsghdr *c) {
+        int fds[64];
+        size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+        memcpy(fds, CMSG_DATA(c), (n < ELEMENTSOF(fds) ? n : ELEMENTSOF(fds)) * sizeof(int));
+        for (size_t i = 0; i < n && i < ELEMENTSOF(fds); i++)
+                (void) close(fds[i]);
+}
+
+/* Its size, 0: the other side is closed. */
+static size_t take_notice(int fd, struct notice *ret) {
+        union {
+                struct cmsghdr header;
+                char buffer[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(64 * sizeof(int))];
+        } control;
+        struct iovec iov = { .iov_base = ret->text, .iov_len = sizeof(ret->text) - 1 };
+        struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+        ssize_t n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
+        struct ucred ucred;
+
+        if (n < 0)
+                return 0;
+        ret->text[n] = '\0';
+        ret->pid = 0;
+        for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c))
+                if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS) {
+                        memcpy(&ucred, CMSG_DATA(c), sizeof(ucred));
+                        ret->pid = ucred.pid;
+                } else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+                        close_passed(c);
+        return offsetof(struct notice, text) + (size_t) n;
+}
+
+/*
+ * A socket of datagrams has room for a dozen, and the daemon waits when it is full: a service manager reads all the
+ * time, so somebody does it here. What is for the fd store is dropped.
+ */
+static void forward_notices(int from, int to) {
+        struct pollfd p[2] = { { .fd = from, .events = POLLIN }, { .fd = to } };
+
+        forked_let_go(from, to);
+        process_child_setup();
+        for (;;) {
+                struct notice notice;
+                size_t n;
+
+                if (poll(p, 2, -1) < 0 && errno != EINTR)
+                        _exit(EXIT_FAILURE);
+                if (p[1].revents & (POLLHUP | POLLERR))
+                        _exit(EXIT_SUCCESS);
+                if (!(p[0].revents & POLLIN))
+                        continue;
+                n = take_notice(from, &notice);
+                if (n > 0 && strncmp(notice.text, "FDSTORE", strlen("FDSTORE")) != 0)
+                        (void) send(to, &notice, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+        }
+}
+
+static int start_notify(struct daemon *d) {
+        static const int on = 1;
+        _cleanup_close_ int fd = -EBADF;
+        char path[512];
+        int pair[2];
+
+        (void) snprintf(path, sizeof(path), "%s/notify", d->dir);
+        fd = bind_unix(path, SOCK_DGRAM);
+        if (fd < 0)
+                return fd;
+        if (chmod(path, 0666) < 0) /* the daemon may be another user's */
+                return -errno;
+        if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ||
+            socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return -errno;
+        d->notify_pid = fork();
+        if (d->notify_pid == 0)
+                forward_notices(fd, pair[1]);
+        d->notify_fd = pair[0];
+        (void) close_fd(pair[1]);
+        return d->notify_pid < 0 ? -errno : 0;
+}
+
 int daemon_new(const char *dir, const char *config, struct daemon **ret) {
         _cleanup_(daemon_freep) struct daemon *d = calloc(1, sizeof(*d));
-        char notify[512];
         int r;
 
         if (!d)
@@ -70,14 +158,10 @@ int daemon_new(const char *dir, const char *config, struct daemon **ret) {
                 r = make_directory(dir, "lib");
         if (r >= 0)
                 r = daemon_set_config(d, config ?: "");
+        if (r >= 0)
+                r = start_notify(d);
         if (r < 0)
                 return r;
-        (void) snprintf(notify, sizeof(notify), "%s/notify", dir);
-        d->notify_fd = bind_unix(notify, SOCK_DGRAM);
-        if (d->notify_fd < 0)
-                return d->notify_fd;
-        if (chmod(notify, 0666) < 0) /* the daemon may be another user's */
-                return -errno;
         *ret = TAKE_PTR(d);
         return 0;
 }
@@ -87,6 +171,8 @@ struct daemon *daemon_free(struct daemon *d) {
                 return NULL;
         daemon_kill(d);
         (void) close_fd(d->notify_fd);
+        if (d->notify_pid > 0)
+                process_kill(d->notify_pid);
         (void) close_fd(d->listen_fd);
         free(d->dir);
         free(d->program);
@@ -204,11 +290,8 @@ static void run_child(struct daemon *d) {
 
 int daemon_spawn(struct daemon *d) {
         struct stat st;
-        char old[256];
         pid_t pid;
 
-        while (recv(d->notify_fd, old, sizeof(old), MSG_DONTWAIT) >= 0)
-                ; /* the last words of one before */
         d->log_start = stat(d->log_path, &st) < 0 ? 0 : (long) st.st_size;
         pid = fork();
         if (pid < 0)
@@ -232,7 +315,7 @@ int daemon_wait_notice(struct daemon *d, const char *start) {
         uint64_t end = monotonic_msec() + WAIT_LIMIT_MSEC, now;
         _cleanup_close_ int pidfd = process_pidfd(d->pid);
         struct pollfd p[2] = { { .fd = d->notify_fd, .events = POLLIN }, { .fd = pidfd, .events = POLLIN } };
-        char notice[1024];
+        struct notice notice;
 
         if (pidfd < 0)
                 return pidfd;
@@ -241,10 +324,10 @@ int daemon_wait_notice(struct daemon *d, const char *start) {
 
                 if (poll(p, 2, (int) (end - now)) < 0 && errno != EINTR)
                         return -errno;
-                n = recv(d->notify_fd, notice, sizeof(notice) - 1, MSG_DONTWAIT);
-                if (n >= 0) {
-                        notice[n] = '\0';
-                        if (has_line(notice, start))
+                n = recv(d->notify_fd, &notice, sizeof(notice) - 1, MSG_DONTWAIT);
+                if (n >= (ssize_t) offsetof(struct notice, text)) {
+                        ((char *) &notice)[n] = '\0';
+                        if (notice.pid == d->pid && has_line(notice.text, start)) /* not the last words of one before */
                                 return 0;
                 } else if (p[1].revents) {
                         int r = daemon_wait_end(d);

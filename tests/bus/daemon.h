@@ -24,7 +24,8 @@ struct daemon {
         char *extra[DAEMON_EXTRA_MAX + 1]; /* further options */
         int listen_fd;     /* passed as by socket activation; -EBADF: it makes its own socket */
         uid_t uid;         /* to run it as; 0: the test's own */
-        int notify_fd;
+        int notify_fd;     /* notices, each as struct notice */
+        pid_t notify_pid;  /* the process that takes them from the daemon */
         pid_t pid;         /* 0: not running */
         long log_start;    /* where the lines of the last one that was started begin */
         int status;        /* of the last one that ended, as waitpid(2) gives it */

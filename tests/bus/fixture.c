@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../forked.h"
+
 #define PAUSE_NSEC 2000000L
 #define TAP_PATH_MAX 32
 
@@ -104,6 +106,46 @@ void fixture_add_devices(struct fixture *f) {
         ck_assert_int_eq(daemon_add_option(f->daemon, "--procfs=%s/tree/proc", f->dir), 0);
 }
 
+static char *kernel_path(const struct fixture *f, const char *name) {
+        char *path;
+
+        ck_assert_int_ge(asprintf(&path, "%s/kernel/%s", f->dir, name), 0);
+        return path;
+}
+
+void fixture_tell_kernel(struct fixture *f, const char *name, const char *text) {
+        _cleanup_free_ char *path = kernel_path(f, name), *new = kernel_path(f, "new");
+
+        ck_assert_int_eq(write_file(new, text), 0);
+        ck_assert_int_eq(rename(new, path), 0);
+}
+
+unsigned fixture_kernel_did(const struct fixture *f, const char *line) {
+        _cleanup_free_ char *path = kernel_path(f, "log");
+        char text[256];
+        unsigned n = 0;
+        FILE *log = fopen(path, "re");
+
+        while (log && fgets(text, sizeof(text), log)) {
+                text[strcspn(text, "\n")] = '\0';
+                n += strcmp(text, line) == 0;
+        }
+        if (log)
+                (void) fclose(log);
+        return n;
+}
+
+void fixture_use_fake_kernel(struct fixture *f, const char *more) {
+        _cleanup_free_ char *dir = kernel_path(f, ""), *text = NULL;
+
+        ck_assert_int_eq(mkdir(dir, 0755), 0);
+        ck_assert_int_ge(asprintf(&text, "0000:01:00.0 1 vfio-pci\n0000:02:00.0 2 vfio-pci\n%s", more), 0);
+        fixture_tell_kernel(f, "devices", text);
+        free(f->daemon->program);
+        ck_assert_int_ge(asprintf(&f->daemon->program, "%s/tests/bus/pasidd-fake", getenv("top_builddir") ?: "."), 0);
+        ck_assert_int_eq(daemon_add_option(f->daemon, "--sysfs=%s/kernel", f->dir), 0);
+}
+
 static void become(uid_t uid, gid_t gid) {
         if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
                 _exit(EXIT_FAILURE);
@@ -159,8 +201,7 @@ struct child child_start(void (*function)(struct child *self, void *userdata), v
         if (pid == 0) {
                 struct child self = { .to = from[1], .from = to[0] };
 
-                (void) close_fd(to[1]);
-                (void) close_fd(from[0]);
+                forked_let_go(self.to, self.from);
                 function(&self, userdata);
                 _exit(EXIT_SUCCESS);
         }

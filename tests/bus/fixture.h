@@ -48,9 +48,21 @@ void fixture_add_devices(struct fixture *f);
 bool find_group(gid_t *ret_gid, const char **ret_name);
 /* Some user of this machine but root and *ret_uid: dbus-daemon turns away whom it does not find. */
 bool find_user(uid_t *ret_uid);
+/*
+ * The daemon is to run on tests/bus/fake-kernel.c, with the devices 0000:01:00.0 and 0000:02:00.0 and those of more: lines of
+ * its file "devices".
+ */
+void fixture_use_fake_kernel(struct fixture *f, const char *more);
+/* Puts the text where the fake reads it, all at once. */
+void fixture_tell_kernel(struct fixture *f, const char *name, const char *text);
+/* How many times the fake did it, in the words of its log. */
+unsigned fixture_kernel_did(const struct fixture *f, const char *line);
 /* Runs function in a process of its own as another user; a failed assertion in it fails the test. */
 void run_as(uid_t uid, gid_t gid, void (*function)(void *userdata), void *userdata);
-/* A process that stays until it is killed or finished, for instance to hold something. */
+/*
+ * A process that stays until it is killed or finished, for instance to hold something. It has none of the test's file
+ * descriptors, and of an assertion that fails in it there is its exit status only.
+ */
 struct child {
         pid_t pid;
         int to, from; /* pipes */

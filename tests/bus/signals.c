@@ -11,7 +11,7 @@ static void note_consumer(sd_bus_message *m, struct heard *h) {
         const char *consumer = "", *reason = "";
 
         ck_assert_int_gt(sd_bus_message_read(m, "ou", &consumer, &h->pasid), 0);
-        if (strcmp(h->member, "PasidFreed") == 0)
+        if (strcmp(h->member, "PasidAllocated") != 0)
                 ck_assert_int_gt(sd_bus_message_read(m, "s", &reason), 0);
         (void) snprintf(h->subject, sizeof(h->subject), "%s", consumer);
         (void) snprintf(h->reason, sizeof(h->reason), "%s", reason);
@@ -21,6 +21,13 @@ static void note_interfaces(sd_bus_message *m, struct heard *h) {
         const char *path = "";
 
         ck_assert_int_gt(sd_bus_message_read(m, "o", &path), 0);
+        (void) snprintf(h->subject, sizeof(h->subject), "%s", path);
+}
+
+static void note_request(sd_bus_message *m, struct heard *h) {
+        const char *path = "";
+
+        ck_assert_int_gt(sd_bus_message_read(m, "ot", &path, &h->deadline), 0);
         (void) snprintf(h->subject, sizeof(h->subject), "%s", path);
 }
 
@@ -55,6 +62,8 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 note_consumer(m, &h);
         else if (strncmp(h.member, "Interfaces", strlen("Interfaces")) == 0)
                 note_interfaces(m, &h);
+        else if (strcmp(h.member, "DeviceRequested") == 0)
+                note_request(m, &h);
         else if (strcmp(h.member, "PropertiesChanged") == 0)
                 note_properties(m, &h);
         ck_assert_msg(s->n < HEARD_MAX, "more signals than a test expects");

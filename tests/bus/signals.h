@@ -12,9 +12,10 @@
 struct heard {
         char member[32];   /* "PasidAllocated", "PropertiesChanged" ... */
         char path[256];    /* of the object that sent it */
-        char subject[256]; /* a consumer's path; of PropertiesChanged the properties' names, each followed by a blank */
+        char subject[256]; /* a consumer's or device's path; of PropertiesChanged the properties' names, each followed by a blank */
         uint32_t pasid;
         char reason[32];
+        uint64_t deadline; /* DeviceRequested */
 };
 
 struct signals {

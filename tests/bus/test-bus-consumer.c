@@ -290,7 +290,7 @@ START_TEST(alloc_bad_options) {
         consumer_error(&t.c, E_ARGS, "colour", t.path, "Alloc", "uuaya{sv}", 0U, 0U, 0, 1, "colour", "s", "red");
         consumer_error(&t.c, E_ARGS, "token", t.path, "Alloc", "uuaya{sv}", 0U, 0U, 0, 1, "token", "u", 1U);
         consumer_error(&t.c, E_ARGS, "contiguous", t.path, "Alloc", "uuaya{sv}", 0U, 0U, 0, 1, "contiguous", "b", 1);
-        consumer_error(&t.c, E("Unsupported"), "attach", t.path, "Alloc", "uuaya{sv}", 0U, 0U, 0, 1, "attach", "b", 1);
+        consumer_error(&t.c, E("NotMediated"), "mediated", t.path, "Alloc", "uuaya{sv}", 0U, 0U, 0, 1, "attach", "b", 1);
         consumer_ok(&t.c, NULL, t.path, "Alloc", "uuaya{sv}", 0U, 0U, 0, 1, "attach", "b", 0);
         ck_assert_uint_eq(allocated(&t), 1);
         end(&t);
@@ -494,15 +494,15 @@ START_TEST(exit_beside_calls) {
 }
 END_TEST
 
-START_TEST(unsupported) {
+START_TEST(not_mediated) {
         struct test t = begin(NULL);
         uint32_t pasid = alloc_ok(&t.c, t.path, 0, 0);
 
-        consumer_error(&t.c, E("Unsupported"), NULL, t.path, "Attach", "u", pasid);
-        consumer_error(&t.c, E("Unsupported"), NULL, t.path, "Detach", "u", pasid);
-        consumer_error(&t.c, E("Unsupported"), NULL, t.path, "Map", "uhtttu", pasid, STDERR_FILENO, (uint64_t) 0,
+        consumer_error(&t.c, E("NotMediated"), NULL, t.path, "Attach", "u", pasid);
+        consumer_error(&t.c, E("NotMediated"), NULL, t.path, "Detach", "u", pasid);
+        consumer_error(&t.c, E("NotMediated"), NULL, t.path, "Map", "uhtttu", pasid, STDERR_FILENO, (uint64_t) 0,
                        (uint64_t) 4096, (uint64_t) 0, 3U);
-        consumer_error(&t.c, E("Unsupported"), NULL, t.path, "Unmap", "utt", pasid, (uint64_t) 0, (uint64_t) 4096);
+        consumer_error(&t.c, E("NotMediated"), NULL, t.path, "Unmap", "utt", pasid, (uint64_t) 0, (uint64_t) 4096);
         end(&t);
 }
 END_TEST
@@ -534,6 +534,6 @@ int main(void) {
         tcase_add_test(rest, list_pages);
         tcase_add_test(rest, exit_frees);
         tcase_add_test(rest, exit_beside_calls);
-        tcase_add_test(rest, unsupported);
+        tcase_add_test(rest, not_mediated);
         return fixture_main(suite);
 }

@@ -212,10 +212,41 @@ START_TEST(passed_descriptors) {
         int before = process_count_fds(t.f->daemon->pid);
 
         for (int i = 0; i < 100; i++) {
-                init_error(&t.honest, E("Unsupported"), NULL, "vm", 2, "hold", "s", "fd", "fd", "h", STDERR_FILENO);
+                init_error(&t.honest, E_ARGS, "hold", "vm", 2, "hold", "s", "boot", "fd", "h", STDERR_FILENO);
                 init_error(&t.honest, E_ARGS, "min", "vm", 1, "min", "h", STDERR_FILENO);
         }
         await(process_count_fds(t.f->daemon->pid) == before);
+        beside_end(&t);
+}
+END_TEST
+
+/* One that no argument names ends the connection; none that an argument could name, or one that was not agreed on, is an error. */
+START_TEST(surplus_descriptors) {
+        struct beside t = beside_begin(NULL);
+        uint8_t call[RAW_CALL_MAX];
+        int fd = raw_connect_for_fds(t.f), before;
+        size_t n;
+
+        ping_ok(&t.honest);
+        before = process_count_fds(t.f->daemon->pid);
+        for (uint32_t i = 1; i < 20; i++) {
+                n = raw_map(call, i, t.path, 1, 0);
+                raw_send_fds(fd, call, n, STDERR_FILENO, 1);
+                ck_assert(raw_answer_has(fd, E("NotMediated")));
+        }
+        n = raw_map(call, 21, t.path, 0, 0);
+        ck_assert_int_eq(raw_send(fd, call, n), 0);
+        ck_assert(raw_answer_has(fd, E_ARGS));
+        n = raw_map(call, 22, t.path, 1, 7);
+        raw_send_fds(fd, call, n, STDERR_FILENO, 1);
+        ck_assert_int_eq(raw_await_close(fd), 0);
+        await(process_count_fds(t.f->daemon->pid) <= before);
+
+        (void) close_fd(fd);
+        fd = raw_connect_authenticated(t.f); /* it said nothing of file descriptors */
+        raw_send_fds(fd, call, n, STDERR_FILENO, 1);
+        ck_assert_int_eq(raw_await_close(fd), 0);
+        (void) close_fd(fd);
         beside_end(&t);
 }
 END_TEST
@@ -251,6 +282,7 @@ int main(void) {
         tcase_add_test(tcase, truncated_messages);
         tcase_add_test(tcase, announced_giants);
         tcase_add_test(tcase, passed_descriptors);
+        tcase_add_test(tcase, surplus_descriptors);
         tcase_add_test(tcase, no_reply_expected);
         return fixture_main(suite);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Init by somebody who is neither root nor of the group: polkit is asked, on
- * the system bus, which is one of the test's own here, and so is polkit. Needs
- * root, for the other user.
+ * Init by somebody who is neither root nor of the group, and Attach and Open by
+ * somebody whom a device is not for: polkit is asked, on the system bus, which
+ * is one of the test's own here, and so is polkit. Needs root, for the other
+ * user.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -10,27 +11,37 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "client.h"
+#include "fake-devices.h"
 
 #define POLKIT "org.freedesktop.PolicyKit1"
 #define HELD_MAX 8
 
-/* Answers by the name of the consumer: "yes-", "no-", "error-"; "wait-" waits for the next "go-". */
+/*
+ * Answers by the name of the consumer: "yes-", "no-", "error-"; "wait-" waits for the next "go-"; "once-" is a yes, and a
+ * no from then on. Of "half-", and where
+ * there is no consumer, the first device alone is granted.
+ */
 struct polkit_mock {
         sd_bus_message *held[HELD_MAX];
         size_t n_held;
+        bool is_over; /* of "once-" */
 };
 
-static int read_consumer(sd_bus_message *m, const char **ret) {
-        const char *key;
+struct asked {
+        const char *action, *consumer, *device;
+};
+
+static void read_details(sd_bus_message *m, struct asked *asked) {
+        const char *key, *value;
         int r;
 
-        r = sd_bus_message_enter_container(m, 'a', "{ss}");
-        if (r >= 0)
-                r = sd_bus_message_read(m, "{ss}", &key, ret);
-        ck_assert_int_gt(r, 0);
-        ck_assert_str_eq(key, "consumer");
-        return sd_bus_message_exit_container(m);
+        ck_assert_int_gt(sd_bus_message_enter_container(m, 'a', "{ss}"), 0);
+        while ((r = sd_bus_message_read(m, "{ss}", &key, &value)) > 0) {
+                ck_assert_msg(strcmp(key, "consumer") == 0 || strcmp(key, "device") == 0, "'%s'", key);
+                *(key[0] == 'c' ? &asked->consumer : &asked->device) = value;
+        }
+        ck_assert_int_eq(r, 0);
+        ck_assert_int_gt(sd_bus_message_exit_container(m), 0);
 }
 
 static int answer(sd_bus_message *m, int is_authorised) {
@@ -39,16 +50,21 @@ static int answer(sd_bus_message *m, int is_authorised) {
 
 static int method_check(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         struct polkit_mock *mock = userdata;
-        const char *kind, *action, *consumer;
+        struct asked asked = { .consumer = "half-" };
+        const char *kind, *consumer;
 
         ck_assert_int_ge(sd_bus_message_enter_container(m, 'r', "sa{sv}"), 0);
         ck_assert_int_ge(sd_bus_message_read(m, "s", &kind), 0);
         ck_assert_msg(strcmp(kind, "system-bus-name") == 0 || strcmp(kind, "unix-process") == 0, "'%s'", kind);
         ck_assert_int_ge(sd_bus_message_skip(m, "a{sv}"), 0);
         ck_assert_int_ge(sd_bus_message_exit_container(m), 0);
-        ck_assert_int_ge(sd_bus_message_read(m, "s", &action), 0);
-        ck_assert_str_eq(action, "org.pasidd1.init");
-        ck_assert_int_ge(read_consumer(m, &consumer), 0);
+        ck_assert_int_ge(sd_bus_message_read(m, "s", &asked.action), 0);
+        read_details(m, &asked);
+        if (asked.device)
+                ck_assert_str_eq(asked.action, "org.pasidd1.attach");
+        else
+                ck_assert_str_eq(asked.action, "org.pasidd1.init");
+        consumer = asked.consumer;
 
         if (strncmp(consumer, "error-", 6) == 0)
                 return sd_bus_error_set(error, POLKIT ".Error.Failed", "no mood for questions");
@@ -64,6 +80,14 @@ static int method_check(sd_bus_message *m, void *userdata, sd_bus_error *error) 
                         ck_assert_int_ge(answer(held, 1), 0);
                         sd_bus_message_unref(held);
                 }
+        if (strncmp(consumer, "once-", 5) == 0) {
+                bool is_over = mock->is_over;
+
+                mock->is_over = true;
+                return answer(m, !is_over);
+        }
+        if (strncmp(consumer, "half-", 5) == 0)
+                return answer(m, strcmp(asked.device ?: FIRST, FIRST) == 0);
         return answer(m, strncmp(consumer, "no-", 3) != 0);
 }
 
@@ -98,8 +122,8 @@ struct test {
 };
 
 /* Everybody reaches the socket, as with a policy of the service manager's. */
-static struct test begin(bool with_polkit) {
-        struct test t = { .f = fixture_new(NULL) };
+static struct test begin_with(bool with_polkit, const char *config) {
+        struct test t = { .f = fixture_new(config) };
 
         ck_assert(find_user(&t.user));
         ck_assert_int_ge(message_bus_new(BUS_DBUS_DAEMON, t.f->dir, &t.f->bus), 0);
@@ -110,9 +134,14 @@ static struct test begin(bool with_polkit) {
                 t.polkit = child_start(serve_polkit, t.f);
                 child_await_ready(&t.polkit);
         }
+        fixture_use_fake_kernel(t.f, "");
         fixture_start(t.f);
         t.root = client_on_bus(t.f);
         return t;
+}
+
+static struct test begin(bool with_polkit) {
+        return begin_with(with_polkit, NULL);
 }
 
 static void end(struct test *t) {
@@ -222,6 +251,196 @@ START_TEST(no_polkit) {
 }
 END_TEST
 
+static char *init_of_both(struct client *c, const char *name) {
+        return init_ok(c, name, 2, "mode", "s", "mediated", "devices", "as", 2, FIRST, SECOND);
+}
+
+/* By the group for Init, so that only devices are asked about. */
+static struct test begin_attach(gid_t *ret_group, const char *more) {
+        _cleanup_free_ char *config = NULL;
+        const char *name;
+
+        ck_assert(find_group(ret_group, &name));
+        ck_assert_int_ge(asprintf(&config, "[Daemon]\nGroup=%s\n%s", name, more), 0);
+        return begin_with(true, config);
+}
+
+static void attach_all(struct client *c) {
+        _cleanup_free_ char *yes = init_of_both(c, "yes-1"), *no = init_mediated(c, "no-1");
+        _cleanup_free_ char *half = init_of_both(c, "half-1"), *error = init_mediated(c, "error-1");
+        uint32_t pasid = alloc_ok(c, yes, 0, 0);
+
+        consumer_ok(c, NULL, yes, "Attach", "u", pasid);
+        consumer_ok(c, NULL, yes, "Alloc", "uuaya{sv}", 0U, 0U, 0, 1, "attach", "b", 1);
+        consumer_error(c, E_ACCESS, "polkit does not allow", no, "Attach", "u", alloc_ok(c, no, 0, 0));
+        consumer_error(c, E_ACCESS, SECOND, half, "Attach", "u", alloc_ok(c, half, 0, 0));
+        consumer_error(c, E_ACCESS, "could not be asked", error, "Alloc", "uuaya{sv}", 0U, 0U, 0, 1, "attach", "b", 1);
+        ck_assert_str_eq(state_of(c, yes, pasid), "attached");
+        ck_assert_uint_eq(property_number(c, half, PASIDD_IFACE_CONSUMER, "Allocated"), 1);
+        exit_ok(c, yes);
+        exit_ok(c, half);
+
+        client_ok(__FILE__, __LINE__, c, NULL, FIRST_PATH, PASIDD_IFACE_DEVICE, "Open", "a{sv}", 0);
+        client_error(__FILE__, __LINE__, c, E_ACCESS, "polkit does not allow", SECOND_PATH, PASIDD_IFACE_DEVICE, "Open", "a{sv}", 0);
+}
+
+static void attach_all_on_bus(void *userdata) {
+        struct client c = client_on_bus(userdata);
+
+        attach_all(&c);
+        client_close(&c);
+}
+
+START_TEST(attach_on_the_bus) {
+        struct test t;
+        gid_t group;
+
+        SKIP_UNLESS_POSSIBLE();
+        t = begin_attach(&group, "");
+        run_as(t.user, group, attach_all_on_bus, t.f);
+        end(&t);
+}
+END_TEST
+
+START_TEST(attach_on_the_socket) {
+        struct test t;
+        struct client c;
+        gid_t group;
+
+        SKIP_UNLESS_POSSIBLE();
+        t = begin_attach(&group, "");
+        c = client_direct_as(t.f, t.user, group);
+        attach_all(&c);
+        client_close(&c);
+        end(&t);
+}
+END_TEST
+
+/* The device's own list comes first: what is granted there is not asked about. */
+START_TEST(lists_come_before_polkit) {
+        _cleanup_free_ char *list = NULL;
+        struct test t;
+        struct client c;
+        uid_t user = 0;
+        gid_t group;
+
+        SKIP_UNLESS_POSSIBLE();
+        ck_assert(find_user(&user));
+        ck_assert_int_ge(asprintf(&list, "[Device " SECOND "]\nAllowUsers=%u\n", (unsigned) user), 0);
+        t = begin_attach(&group, list);
+        c = client_direct_as(t.f, t.user, group);
+        _cleanup_free_ char *half = init_of_both(&c, "half-1");
+        consumer_ok(&c, NULL, half, "Attach", "u", alloc_ok(&c, half, 0, 0));
+        client_close(&c);
+        end(&t);
+}
+END_TEST
+
+static int on_end(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const sd_bus_error *e = sd_bus_message_get_error(m);
+
+        (void) snprintf(userdata, 64, "%s", e ? e->name : "done");
+        return 1;
+}
+
+/* What polkit allows a consumer is not for another that has its name by then, with other devices. */
+START_TEST(consumer_changes_meanwhile) {
+        struct test t;
+        struct client c, other;
+        char outcome[64] = "";
+        uint32_t pasid;
+        gid_t group;
+
+        SKIP_UNLESS_POSSIBLE();
+        t = begin_attach(&group, "");
+        c = client_direct_as(t.f, t.user, group);
+        other = client_direct_as(t.f, t.user, group);
+        _cleanup_free_ char *path = init_mediated(&other, "wait-1"), *go = init_mediated(&other, "go-1");
+        pasid = alloc_ok(&other, path, 100, 100);
+        consumer_async(&c, on_end, outcome, path, "Attach", "u", pasid);
+        ck_assert_int_ge(sd_bus_flush(c.bus), 0);
+        ping_ok(&c);
+        exit_ok(&other, path);
+        free(init_ok(&other, "wait-1", 2, "mode", "s", "mediated", "devices", "as", 1, SECOND));
+        ck_assert_uint_eq(alloc_ok(&other, path, 100, 100), pasid);
+
+        /* answers the first question; the call asks another, for the other device, which nobody answers yet */
+        consumer_ok(&other, NULL, go, "Attach", "u", alloc_ok(&other, go, 0, 0));
+        ping_ok(&c);
+        ck_assert_str_eq(state_of(&other, path, pasid), "allocated");
+        ck_assert_uint_eq(fixture_kernel_did(t.f, "open " SECOND), 0);
+        await(({
+                consumer_ok(&other, NULL, go, "Alloc", "uuaya{sv}", 0U, 0U, 0, 1, "attach", "b", 1);
+                client_ping(&c);
+                sd_bus_process(c.bus, NULL);
+                outcome[0] != '\0';
+        }));
+        ck_assert_str_eq(outcome, "done");
+        ck_assert_str_eq(state_of(&other, path, pasid), "attached");
+
+        /* and one that is gone altogether gets nothing */
+        outcome[0] = '\0';
+        pasid = alloc_ok(&other, path, 0, 0);
+        consumer_async(&c, on_end, outcome, path, "Attach", "u", pasid);
+        ck_assert_int_ge(sd_bus_flush(c.bus), 0);
+        ping_ok(&c);
+        exit_ok(&other, path);
+        consumer_ok(&other, NULL, go, "Attach", "u", alloc_ok(&other, go, 0, 0));
+        while (outcome[0] == '\0')
+                client_wait(&c);
+        ck_assert_str_eq(outcome, E("NoSuchConsumer"));
+        client_close(&c);
+        client_close(&other);
+        end(&t);
+}
+END_TEST
+
+/* A device that is busy is tried again with the same answer; but not for another consumer of that name. */
+START_TEST(busy_is_asked_once) {
+        char outcome[64] = "";
+        struct test t;
+        struct client c;
+        uint32_t pasid;
+        gid_t group;
+
+        SKIP_UNLESS_POSSIBLE();
+        t = begin_attach(&group, "");
+        c = client_direct_as(t.f, t.user, group);
+        _cleanup_free_ char *path = init_mediated(&c, "once-1");
+        pasid = alloc_ok(&c, path, 100, 100);
+        fixture_tell_kernel(t.f, "busy", "1000000\n");
+        await(fixture_kernel_did(t.f, "busy 1000000") > 0);
+        consumer_async(&c, on_end, outcome, path, "Attach", "u", pasid);
+        while (fixture_kernel_did(t.f, "busy") < 3)
+                ping_ok(&c);
+        fixture_tell_kernel(t.f, "busy", "0\n");
+        while (outcome[0] == '\0')
+                client_wait(&c);
+        ck_assert_str_eq(outcome, "done");
+        exit_ok(&c, path);
+
+        outcome[0] = '\0';
+        _cleanup_free_ char *again = init_mediated(&c, "half-1");
+        pasid = alloc_ok(&c, again, 101, 101);
+        fixture_tell_kernel(t.f, "busy", "1000001\n");
+        await(fixture_kernel_did(t.f, "busy 1000001") > 0);
+        consumer_async(&c, on_end, outcome, again, "Attach", "u", pasid);
+        while (fixture_kernel_did(t.f, "busy") < 6)
+                ping_ok(&c);
+        ck_assert_str_eq(outcome, "");
+        exit_ok(&t.root, again);
+        free(init_ok(&c, "half-1", 2, "mode", "s", "mediated", "devices", "as", 1, SECOND));
+        ck_assert_uint_eq(alloc_ok(&c, again, 101, 101), pasid);
+        fixture_tell_kernel(t.f, "busy", "0\n");
+        while (outcome[0] == '\0')
+                client_wait(&c);
+        ck_assert_str_ne(outcome, "done");
+        ck_assert_str_eq(state_of(&t.root, again, pasid), "allocated");
+        client_close(&c);
+        end(&t);
+}
+END_TEST
+
 /* Nobody can be polkit but on the system bus. */
 static void be_refused_on_bus(void *userdata) {
         struct client c = client_on_bus(userdata);
@@ -254,6 +473,11 @@ int main(void) {
         tcase_add_test(tcase, on_the_socket);
         tcase_add_test(tcase, nobody_waits);
         tcase_add_test(tcase, no_polkit);
+        tcase_add_test(tcase, attach_on_the_bus);
+        tcase_add_test(tcase, attach_on_the_socket);
+        tcase_add_test(tcase, lists_come_before_polkit);
+        tcase_add_test(tcase, consumer_changes_meanwhile);
+        tcase_add_test(tcase, busy_is_asked_once);
         tcase_add_test(tcase, other_buses_are_not_asked);
         return fixture_main(suite);
 }

@@ -76,12 +76,12 @@ START_TEST(bad_settings) {
         static const struct {
                 const char *text, *line;
         } bad[] = {
-                { "[Daemon]\nColour=red\n", "line 2: there is no setting Colour=" },
-                { "[Limits]\n# one\n\nPasidsPerUid=many\n", "line 4: 'many' is no value for PasidsPerUid=" },
-                { "[Limits]\nConnections=0\n", "'0' is no value for Connections=" },
-                { "[Limits]\nConnections=-1\n", "'-1' is no value for Connections=" },
-                { "[Limits]\nConnections=4294967296\n", "'4294967296' is no value for Connections=" },
-                { "[Daemon]\nReuseDelaySec=soon\n", "'soon' is no value for ReuseDelaySec=" },
+                { "[Daemon]\nColour=red\n", "line 2: There is no setting Colour=" },
+                { "[Limits]\n# one\n\nPasidsPerUid=many\n", "line 4: \"many\" is no value for PasidsPerUid=" },
+                { "[Limits]\nConnections=0\n", "\"0\" is no value for Connections=" },
+                { "[Limits]\nConnections=-1\n", "\"-1\" is no value for Connections=" },
+                { "[Limits]\nConnections=4294967296\n", "\"4294967296\" is no value for Connections=" },
+                { "[Daemon]\nReuseDelaySec=soon\n", "\"soon\" is no value for ReuseDelaySec=" },
                 { "[Daemon]\nReuseDelaySec=99999999999999999min\n", "is no value for ReuseDelaySec=" },
                 { "[Daemon]\nnonsense\n", "line 2" },
                 { "PasidsPerUid=5\n", "PasidsPerUid" },
@@ -199,7 +199,9 @@ START_TEST(no_permission) {
         ck_assert_int_eq(chmod(f->dir, 0777), 0);
         for (size_t i = 0; i < ELEMENTSOF(names); i++) {
                 (void) snprintf(path, sizeof(path), "%s/%s", f->dir, names[i]);
-                ck_assert_int_eq(chmod(path, _i == (int) i ? 0500 : 0777), 0);
+                ck_assert_int_eq(chmod(path, _i == (int) i ? 0500 : 0755), 0);
+                if (geteuid() == 0)
+                        ck_assert_int_eq(chown(path, 60001, 60001), 0);
         }
         if (geteuid() == 0)
                 f->daemon->uid = 60001;

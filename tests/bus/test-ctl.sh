@@ -137,19 +137,24 @@ silent "init" "$ctl" init vm-1
 refuses "init twice" "vm-1.* already" "$ctl" init vm-1
 silent "init with a range and a quota" "$ctl" init vm-2 --min=500 --max 0x257 --quota=20
 prints "init --json describes" "$ctl" --json=short init dev --device 0000:01:00.0 --device=0000:02:00.0 <<'END'
-[{"name":"dev","uid":UID,"devices":["0000:01:00.0","0000:02:00.0"],"min":1,"max":255,"quota":1048575,"allocated":0,"hold":"boot","mode":"advisory","since":"MICROS","pinned_bytes":0}]
+[{"name":"dev","uid":UID,"devices":["0000:01:00.0","0000:02:00.0"],"min":1,"max":255,"quota":1048575,"allocated":0,"hold":"boot","hold_state":"watched","mode":"advisory","since":"MICROS","pinned_bytes":0}]
 END
 prints "init with one bound" "$ctl" init half --min=1048570 --json=short <<'END'
-[{"name":"half","uid":UID,"devices":[],"min":1048570,"max":1048575,"quota":1048575,"allocated":0,"hold":"boot","mode":"advisory","since":"MICROS","pinned_bytes":0}]
+[{"name":"half","uid":UID,"devices":[],"min":1048570,"max":1048575,"quota":1048575,"allocated":0,"hold":"boot","hold_state":"watched","mode":"advisory","since":"MICROS","pinned_bytes":0}]
 END
 silent "exit of a consumer without PASIDs" "$ctl" exit half
 refuses "init for no device" "0000:77:00.0" "$ctl" init x --device 0000:77:00.0
 refuses "init for a device that can't" "0000:03:00.0" "$ctl" init x --device 0000:03:00.0
 refuses "init with min above max" "range\|min" "$ctl" init x --min 9 --max 8
 refuses "init beyond the hardware" "255\|8 bit" "$ctl" init x --device 0000:02:00.0 --min 256
-refuses "init --hold=pid= of a later version" "." "$ctl" init x --hold=pid=1
-refuses "init --hold=unit= of a later version" "." "$ctl" init x --hold=unit=ssh.service
-refuses "init --mode=mediated of a later version" "mediated" "$ctl" init x --mode=mediated
+refuses "init --hold=pid= of no process" "There is no process" "$ctl" init x --hold=pid=2147483647
+refuses "init --hold=unit= of no unit" "no unit\|no unified" "$ctl" init x --hold=unit=no-such.service
+silent "init --hold=pid=" "$ctl" init of-shell --hold=pid=$$
+prints "consumers shows the hold" sh -c '"$1" --no-legend consumers | sed -n "s/^of-shell .* \(process\) .*/\1/p"' - "$ctl" <<'END'
+process
+END
+silent "exit of one held by a process" "$ctl" exit of-shell
+refuses "init --mode=mediated without a device" "device" "$ctl" init x --mode=mediated
 refuses "init of an over-long name" "name" "$ctl" init "$(printf %0129d 0)"
 refuses "init of a name with a newline" "name" "$ctl" init "$(printf 'a\nb')"
 
@@ -330,7 +335,7 @@ refuses "find beyond 20 bits" "1048576\|range" "$ctl" find 1048576
 "$ctl" init dev-b --device 0000:02:00.0
 "$ctl" alloc dev-a --min=17 --max=17 >/dev/null
 "$ctl" alloc dev-b --min=17 --max=17 >/dev/null
-refuses "find of one that two have" "dev-a, dev-b" "$ctl" find 17
+refuses "find of one that two have" '"dev-a", "dev-b"' "$ctl" find 17
 prints "find of one that two have, by name" "$ctl" find 17 dev-b <<'END'
 pasid:         17
 consumer:      dev-b
@@ -351,20 +356,32 @@ dev UID 1 1048575 1 255 boot advisory SECONDS 0000:01:00.0 0000:02:00.0
 dev-a UID 1 1048575 1 1048575 boot advisory SECONDS 0000:01:00.0
 dev-b UID 1 1048575 1 255 boot advisory SECONDS 0000:02:00.0
 END
+
+# --- mediated mode, as far as it goes without a kernel that plays along ---
+
+refuses "attach of an advisory consumer's" "mediated" "$ctl" attach vm-1 1
+refuses "detach of an advisory consumer's" "mediated" "$ctl" detach vm-1 1
+before=$(live)
+refuses "alloc --attach for an advisory consumer" "mediated" "$ctl" alloc vm-1 --attach
+refuses "alloc --attach of several" "mediated.*freed again" "$ctl" alloc vm-1 --attach --count=2
+tap_equal "no number is left of it" "$before" "$(live)"
+prints "check without anything attached" "$ctl" check <<'END'
+pasidd's table agrees with the kernel.
+END
 json "consumers --json=short" "$ctl" consumers --json=short
 json "consumers --json=pretty" "$ctl" consumers --json=pretty
 prints_words "devices" sh -c '"$0" devices | sed "/^$/,\$d"' "$ctl" <<'END'
-ADDRESS NAME DRIVER GROUP WIDTH MAX USABLE
-0000:01:00.0 Device 0bad:0001 vfio-pci 2 20 1048575 yes
-0000:02:00.0 Device 0bad:0002 vfio-pci 3 8 255 yes
-0000:03:00.0 Device 0bad:0003 idxd 4 20 1048575 no
-0000:04:00.0 Device 0bad:0004 vfio-pci 5 - - no
+ADDRESS NAME DRIVER GROUP WIDTH MAX USABLE HELD
+0000:01:00.0 Device 0bad:0001 vfio-pci 2 20 1048575 yes -
+0000:02:00.0 Device 0bad:0002 vfio-pci 3 8 255 yes -
+0000:03:00.0 Device 0bad:0003 idxd 4 20 1048575 no -
+0000:04:00.0 Device 0bad:0004 vfio-pci 5 - - no -
 END
 json "devices --json=pretty" "$ctl" devices --json=pretty
 tap_equal "devices that are not usable have a reason" "0000:03:00.0: 0000:04:00.0:" \
         "$("$ctl" devices --no-legend | sed -n 's/^\(0000:.*[0-9]:\) [a-zA-Z].*/\1/p' | xargs)"
 try "status" 0 "$ctl" status
-tap_equal "status" "$(printf 'version:\naddress:       unix:path=WORK/pasidd.sock\npasids:        10\nconsumers:     5\nboot_id:\ntable:         WORK/run/pasidd.db')" \
+tap_equal "status" "$(printf 'version:\naddress:       unix:path=WORK/pasidd.sock\npasids:        10\nconsumers:     5\nboot_id:\ntable:         WORK/run/pasidd.db\nrestored:      0 kept, 0 detached, 0 lost')" \
         "$(normal <"$work/out" | sed -E 's/^(version|boot_id): +[0-9a-f.-]+$/\1:/')"
 json "status --json" "$ctl" --json=short status
 
@@ -394,17 +411,17 @@ tap_none "no colour in a pipe" "$("$ctl" list | grep "$(printf '\033')" || true)
 tap_none "no pager in a pipe" "$(PAGER='sed s/.*/paged/' "$ctl" list | grep paged || true)"
 
 before=$(live)
-refuses "alloc on a full disk" "freed again.*No space" sh -c 'exec "$0" alloc vm-1 --count=3 >/dev/full' "$ctl"
-refuses "alloc --json on a full disk" "freed again.*No space" sh -c 'exec "$0" alloc vm-1 --json=short >/dev/full' "$ctl"
+refuses "alloc on a full disk" "No space.*freed again" sh -c 'exec "$0" alloc vm-1 --count=3 >/dev/full' "$ctl"
+refuses "alloc --json on a full disk" "No space.*freed again" sh -c 'exec "$0" alloc vm-1 --json=short >/dev/full' "$ctl"
 refuses "alloc with stdout closed" "freed again" sh -c 'exec "$0" alloc vm-1 >&-' "$ctl"
-refuses "alloc of many on a full disk" "freed again.*No space" sh -c 'exec "$0" alloc vm-1 --min=1000000 --count=20000 >/dev/full' "$ctl"
+refuses "alloc of many on a full disk" "No space.*freed again" sh -c 'exec "$0" alloc vm-1 --min=1000000 --count=20000 >/dev/full' "$ctl"
 { got=0; "$ctl" alloc vm-1 --min=1000000 --count=20000 2>"$work/err" || got=$?; echo $got >"$work/status"; } | head -n 1 >/dev/null
 tap_equal "alloc for a reader who left" "1 1" "$(cat "$work/status") $(grep -c 'freed again' "$work/err")"
 tap_equal "nothing of it is left" "$before" "$(live)"
 refuses "list on a full disk" "No space" sh -c 'exec "$0" list >/dev/full' "$ctl"
 refuses "list --json on a full disk" "No space" sh -c 'exec "$0" list --json=pretty >/dev/full' "$ctl"
 refuses "status on a full disk" "No space" sh -c 'exec "$0" status >/dev/full' "$ctl"
-refuses "list with stdout closed" "cannot write" sh -c 'exec "$0" list >&-' "$ctl"
+refuses "list with stdout closed" "cannot be written" sh -c 'exec "$0" list >&-' "$ctl"
 silent "all three closed" sh -c 'exec "$0" init closed <&- >&- 2>&-' "$ctl"
 silent "and it was done" "$ctl" exit closed
 
@@ -546,7 +563,7 @@ daemon=
 got=0
 wait "$monitor" || got=$?
 monitor=
-tap_equal "monitor fails when the daemon ends" "1 pasidctl: the connection to pasidd ended" "$got $(cat "$work/err.monitor")"
+tap_equal "monitor fails when the daemon ends" "1 pasidctl: The connection to pasidd ended." "$got $(cat "$work/err.monitor")"
 tap_equal "monitor" "$(cat <<'END'
 SECONDS consumer-added UID:watched
 SECONDS allocated 702 UID:watched

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Fake kernel, refusing store and fake clock around the real service.
+ * Fake kernel, refusing stores and fake clock around the real service.
  */
 #include "service-fixture.h"
 
@@ -10,151 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct fault_store {
-        struct store store;
-        struct store *real;
-        unsigned fail_at;
-        int code;
-};
-
-void fault_store_fail(struct fault_store *store, unsigned n, int code) {
-        store->fail_at = n;
-        store->code = code;
-}
-
-static struct fault_store *fault(struct store *s) {
-        return (struct fault_store *) s;
-}
-
-static bool is_refused(struct store *s, struct refusal *refusal) {
-        struct fault_store *f = fault(s);
-
-        if (f->fail_at == 0 || --f->fail_at > 0)
-                return false;
-        (void) refuse(refusal, f->code, "the test refused this step");
-        return true;
-}
-
-#define PASS_ON(name, params, args)                              \
-        static int name##_or_fail params {                       \
-                struct store *real = fault(s)->real;             \
-                                                                 \
-                if (is_refused(s, refusal))                      \
-                        return -fault(s)->code;                  \
-                return real->ops->name args;                     \
-        }
-
-PASS_ON(begin, (struct store *s, struct refusal *refusal), (real, refusal))
-PASS_ON(commit, (struct store *s, struct refusal *refusal), (real, refusal))
-PASS_ON(savepoint, (struct store *s, struct refusal *refusal), (real, refusal))
-PASS_ON(release, (struct store *s, struct refusal *refusal), (real, refusal))
-PASS_ON(consumer_add, (struct store *s, const struct consumer *c, struct refusal *refusal), (real, c, refusal))
-PASS_ON(consumer_update, (struct store *s, const struct consumer *c, struct refusal *refusal), (real, c, refusal))
-PASS_ON(consumer_remove, (struct store *s, uint64_t id, struct refusal *refusal), (real, id, refusal))
-PASS_ON(row_add, (struct store *s, const struct row *row, const void *data, struct refusal *refusal), (real, row, data, refusal))
-PASS_ON(row_update, (struct store *s, const struct row *row, struct refusal *refusal), (real, row, refusal))
-PASS_ON(row_set_private, (struct store *s, const struct row *row, const void *data, struct refusal *refusal), (real, row, data, refusal))
-PASS_ON(enter_boot, (struct store *s, struct refusal *refusal), (real, refusal))
-PASS_ON(row_remove, (struct store *s, const struct row *row, struct refusal *refusal), (real, row, refusal))
-
-static void rollback(struct store *s) {
-        fault(s)->real->ops->rollback(fault(s)->real);
-}
-
-static int rollback_to(struct store *s) {
-        return fault(s)->real->ops->rollback_to(fault(s)->real);
-}
-
-static int row_get_private(struct store *s, const struct row *row, void **ret, struct refusal *refusal) {
-        return fault(s)->real->ops->row_get_private(fault(s)->real, row, ret, refusal);
-}
-
-PASS_ON(remap_spaces, (struct store *s, const struct space_map *maps, size_t n, struct refusal *refusal), (real, maps, n, refusal))
-
-static int load(struct store *s, const struct store_loader *loader, struct refusal *refusal) {
-        return fault(s)->real->ops->load(fault(s)->real, loader, refusal);
-}
-
-static int checkpoint(struct store *s, struct refusal *refusal) {
-        return fault(s)->real->ops->checkpoint(fault(s)->real, refusal);
-}
-
-static struct store *free_store(struct store *s) {
-        fault(s)->real->ops->free(fault(s)->real);
-        free(s);
-        return NULL;
-}
-
-static const struct store_ops fault_ops = {
-        .begin = begin_or_fail,
-        .commit = commit_or_fail,
-        .rollback = rollback,
-        .savepoint = savepoint_or_fail,
-        .release = release_or_fail,
-        .rollback_to = rollback_to,
-        .consumer_add = consumer_add_or_fail,
-        .consumer_update = consumer_update_or_fail,
-        .consumer_remove = consumer_remove_or_fail,
-        .row_add = row_add_or_fail,
-        .row_update = row_update_or_fail,
-        .row_set_private = row_set_private_or_fail,
-        .row_remove = row_remove_or_fail,
-        .row_get_private = row_get_private,
-        .remap_spaces = remap_spaces_or_fail,
-        .enter_boot = enter_boot_or_fail,
-        .load = load,
-        .checkpoint = checkpoint,
-        .free = free_store,
-};
-
-static struct fault_store *open_fault_store(struct fixture *f, const char *name, bool durable, bool *ret_other_boot) {
-        struct fault_store *s = calloc(1, sizeof(*s));
+static struct fault_store *open_store(struct fixture *f, const char *name, bool durable, bool *ret_other_boot) {
         struct store_params params = { .durable = durable, .boot_id = f->boot_id };
         struct refusal refusal = {};
+        struct store *real;
         char dir[128];
 
-        ck_assert_ptr_nonnull(s);
         (void) snprintf(dir, sizeof(dir), "%s/%s", f->dir, name);
         params.directory = dir;
-        s->store.ops = &fault_ops;
-        ck_assert_msg(store_open(&params, &s->real, ret_other_boot, &refusal) == 0, "%s", refusal.text);
-        return s;
+        ck_assert_msg(store_open(&params, &real, ret_other_boot, &refusal) == 0, "%s", refusal.text);
+        return fault_store_new(real);
 }
-
-struct fake_kernel {
-        struct kernel kernel;
-        struct fixture *fixture;
-};
-
-static int fake_discover(struct kernel *k, struct device_list *ret, struct refusal *refusal) {
-        struct fixture *f = ((struct fake_kernel *) k)->fixture;
-
-        ret->devices = calloc(f->n_devices + 1, sizeof(*ret->devices));
-        ck_assert_ptr_nonnull(ret->devices);
-        for (size_t i = 0; i < f->n_devices; i++) {
-                const struct fake_device *fake = &f->devices[i];
-                struct device_info *info = &ret->devices[ret->n_devices++];
-
-                ck_assert_int_eq(pci_address_parse(fake->address, &info->pci), 0);
-                pci_address_format(&info->pci, info->address);
-                info->name = strdup("A device");
-                info->driver = strdup("vfio-pci");
-                info->cdev = strdup("/dev/vfio/devices/vfio0");
-                info->reason = strdup(fake->width ? "" : "it has no PASID capability");
-                info->iommu_group = fake->group;
-                info->pci_width = info->iommu_width = fake->width;
-                info->max_pasid = (1U << fake->width) - 1;
-                info->usable = fake->width > 0;
-        }
-        return 0;
-}
-
-static struct kernel *fake_free(struct kernel *k) {
-        free(k);
-        return NULL;
-}
-
-static const struct kernel_ops fake_ops = { .discover = fake_discover, .free = fake_free };
 
 static void get_fake_moment(struct moment *ret, void *userdata) {
         *ret = ((struct fixture *) userdata)->now;
@@ -164,43 +30,57 @@ void fixture_init(struct fixture *f) {
         *f = (struct fixture) {
                 .dir = "/tmp/pasidd-service-XXXXXX",
                 .now = { .realtime_usec = 1800000000000000, .boottime_usec = 5000000 },
-                .devices = { { "0000:01:00.0", 11, 20 }, { "0000:02:00.0", 12, 8 }, { "0000:03:00.0", 13, 0 } },
-                .n_devices = 3,
                 .limits = { .pasids_per_uid = 256, .pasids_per_consumer = 65536, .consumers_per_uid = 64, .reuse_delay_usec = 30000000 },
+                .service_limits = { .release_usec = 20000 },
                 .boot_id = "0123456789abcdef0123456789abcdef",
         };
+        fake_kernel_init(&f->kernel);
         ck_assert_ptr_nonnull(mkdtemp(f->dir));
         ck_assert_int_ge(sd_event_new(&f->event), 0);
 }
 
 int fixture_start(struct fixture *f) {
-        struct fake_kernel *kernel = calloc(1, sizeof(*kernel));
         struct service_params params = {
                 .event = f->event,
                 .limits = f->limits,
+                .service_limits = f->service_limits,
+                .procfs = f->procfs,
+                .cgroupfs = f->cgroupfs,
+                .keeper = f->keeper,
+                .stored = f->stored,
+                .n_stored = f->n_stored,
+                .kernel = &f->kernel.kernel,
                 .commit_priority = SD_EVENT_PRIORITY_NORMAL + 10,
                 .get_moment = get_fake_moment,
                 .clock_userdata = f,
         };
-        struct refusal refusal = {};
         bool dropped;
+        int r;
 
-        ck_assert_ptr_nonnull(kernel);
-        kernel->kernel.ops = &fake_ops;
-        kernel->fixture = f;
-        params.kernel = &kernel->kernel;
-        f->runtime = open_fault_store(f, "run", false, &dropped);
-        f->persistent = open_fault_store(f, "lib", true, &params.persistent_other_boot);
+        f->refusal = (struct refusal) {};
+        f->runtime = open_store(f, "run", false, &dropped);
+        f->persistent = open_store(f, "lib", true, &params.persistent_other_boot);
         fault_store_fail(f->persistent, f->fail_start_at, EIO);
+        fault_store_fail(f->runtime, f->fail_runtime_start_at, EIO);
         params.runtime_store = &f->runtime->store;
         params.persistent_store = &f->persistent->store;
-        f->fail_start_at = 0;
-        return service_new(&params, &f->service, &refusal);
+        f->fail_start_at = f->fail_runtime_start_at = 0;
+        r = service_new(&params, &f->service, &f->refusal);
+        if (r < 0)
+                return r; /* which took the stores along */
+        fault_store_fail(f->persistent, 0, 0);
+        fault_store_fail(f->runtime, 0, 0);
+        return 0;
 }
 
 void fixture_stop(struct fixture *f) {
         f->service = service_free(f->service);
         f->runtime = f->persistent = NULL;
+}
+
+void fixture_restart(struct fixture *f) {
+        fixture_stop(f);
+        ck_assert_msg(fixture_start(f) == 0, "%s", f->refusal.text);
 }
 
 static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *ftw) {
@@ -209,12 +89,22 @@ static int remove_entry(const char *path, const struct stat *st, int flag, struc
 
 void fixture_done(struct fixture *f) {
         fixture_stop(f);
+        fake_kernel_done(&f->kernel);
         f->event = sd_event_unref(f->event);
         (void) nftw(f->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
+static struct consumer *add(struct fixture *f, const struct init_request *request) {
+        struct refusal refusal = {};
+        struct consumer *c = NULL;
+
+        ck_assert_msg(service_init_consumer(f->service, request, &c, &refusal) == 0, "%s", refusal.text);
+        ck_assert_int_eq(service_flush(f->service), 0);
+        return core_consumer_get(service_core(f->service), request->uid, request->name);
+}
+
 struct consumer *fixture_consumer(struct fixture *f, const char *name, const char *device, enum hold_kind hold) {
-        struct init_request request = {
+        return add(f, &(struct init_request) {
                 .uid = 1000,
                 .privileged = true,
                 .name = name,
@@ -222,11 +112,95 @@ struct consumer *fixture_consumer(struct fixture *f, const char *name, const cha
                 .n_devices = device ? 1 : 0,
                 .hold = hold,
                 .holder = "peer:1:2:3",
-        };
-        struct refusal refusal = {};
-        struct consumer *c = NULL;
+        });
+}
 
-        ck_assert_msg(service_init_consumer(f->service, &request, &c, &refusal) == 0, "%s", refusal.text);
-        ck_assert_int_eq(service_flush(f->service), 0);
+struct consumer *fixture_mediated(struct fixture *f, uid_t uid, const char *name, enum hold_kind hold,
+                                  const char *const *devices) {
+        struct init_request request = {
+                .uid = uid,
+                .privileged = true,
+                .name = name,
+                .devices = devices,
+                .hold = hold,
+                .holder = "peer:1:2:3",
+                .mode = MODE_MEDIATED,
+        };
+
+        while (devices[request.n_devices])
+                request.n_devices++;
+        return add(f, &request);
+}
+
+struct consumer *fixture_get(struct fixture *f, const char *name) {
         return core_consumer_get(service_core(f->service), 1000, name);
+}
+
+uint32_t fixture_alloc_attached(struct fixture *f, const char *name) {
+        struct alloc_request request = { .count = 1 };
+        struct refusal refusal = {};
+        uint32_t pasid = 0;
+
+        ck_assert_msg(service_alloc_attached(f->service, fixture_get(f, name), &request, NULL, &pasid, &refusal) == 0,
+                      "%s", refusal.text);
+        return pasid;
+}
+
+enum row_state fixture_state(struct fixture *f, const char *name, uint32_t pasid) {
+        const struct row *row = core_row_get(fixture_get(f, name), pasid);
+
+        ck_assert_ptr_nonnull(row);
+        return row->state;
+}
+
+static void tell(struct fixture *f, const char *what, const char *name, uint32_t pasid, const char *reason) {
+        size_t n = strlen(f->news);
+        int r = snprintf(f->news + n, sizeof(f->news) - n, "%s %s %u %s\n", what, name, pasid, reason);
+
+        ck_assert_msg(r > 0 && (size_t) r < sizeof(f->news) - n, "there is no end of news");
+}
+
+static void on_allocated(const struct consumer *c, uint32_t pasid, void *userdata) {
+        tell(userdata, "allocated", c->name, pasid, "");
+}
+
+static void on_freed(const struct consumer *c, uint32_t pasid, const char *reason, void *userdata) {
+        tell(userdata, "freed", c->name, pasid, reason);
+}
+
+static void on_lost(const struct consumer *c, uint32_t pasid, const char *reason, void *userdata) {
+        tell(userdata, "lost", c->name, pasid, reason);
+}
+
+static void on_ended(const struct consumer *c, void *userdata) {
+        tell(userdata, "ended", c->name, 0, "");
+}
+
+static void on_moved(const struct consumer *c, uid_t old_uid, void *userdata) {
+        tell(userdata, "moved", c->name, old_uid, "");
+}
+
+static void on_requested(const char *address, uint64_t deadline_usec, void *userdata) {
+        struct fixture *f = userdata;
+
+        tell(f, "requested", address, (uint32_t) (deadline_usec - f->now.realtime_usec), "");
+}
+
+static void on_devices(void *userdata) {
+        tell(userdata, "devices", "", 0, "");
+}
+
+void fixture_listen(struct fixture *f) {
+        f->news[0] = '\0';
+        service_set_listener(f->service, &(struct service_listener) {
+                .consumer_ended = on_ended,
+                .consumer_moved = on_moved,
+                .pasid_allocated = on_allocated,
+                .pasid_freed = on_freed,
+                .pasid_lost = on_lost,
+                .device_requested = on_requested,
+                .devices_changed = on_devices,
+                .userdata = f,
+        });
+        service_want_pasid_news(f->service, true);
 }

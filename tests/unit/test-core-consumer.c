@@ -3,6 +3,8 @@
  * Consumers: how they are made and refused, found, listed, handed over and
  * ended.
  */
+#include <errno.h>
+
 #include "test-core-common.h"
 
 static int try_add(struct core *core, const struct consumer_spec *spec, struct refusal *refusal) {
@@ -221,6 +223,52 @@ START_TEST(test_gone) {
 }
 END_TEST
 
+/* With all that it has, and back again if the table refuses. */
+START_TEST(test_set_owner) {
+        _cleanup_(core_freep) struct core *core = test_core(DELAY);
+        struct consumer *c = test_consumer(core, 1, "c", ON(1), 255), *other;
+        struct refusal refusal = {};
+        struct change change;
+        size_t mark;
+
+        (void) test_alloc(core, c, 5, 5);
+        (void) test_alloc(core, c, 6, 6);
+        test_free(core, c, 6, 0);
+        other = test_consumer(core, 1, "o", ON(1), 255);
+        core_commit(core);
+        for (int round = 0; round < 2; round++) {
+                mark = core_mark(core);
+                ck_assert_int_eq(core_consumer_set_owner(core, c, 2, &refusal), 0);
+                ck_assert(core_change_next(core, &mark, &change));
+                ck_assert_int_eq(change.kind, CHANGE_CONSUMER_OWNER);
+                ck_assert_ptr_eq(change.consumer, c);
+                ck_assert_uint_eq(change.old_uid, 1);
+                ck_assert_ptr_eq(core_consumer_get(core, 2, "c"), c);
+                ck_assert_ptr_null(core_consumer_get(core, 1, "c"));
+                ck_assert_uint_eq(owner_find(core, 2)->n_consumers, 1);
+                ck_assert_uint_eq(owner_find(core, 2)->n_live, 1);
+                ck_assert_uint_eq(owner_find(core, 2)->n_cooling, 1);
+                ck_assert_uint_eq(owner_find(core, 1)->n_consumers, 1);
+                ck_assert_uint_eq(owner_find(core, 1)->n_live + owner_find(core, 1)->n_cooling, 0);
+                (void) test_alloc(core, c, 7, 7);
+                if (round == 1)
+                        break;
+                core_rollback(core, 0);
+                ck_assert_uint_eq(c->uid, 1);
+                ck_assert_ptr_eq(core_consumer_get(core, 1, "c"), c);
+                ck_assert_ptr_null(owner_find(core, 2));
+                ck_assert_uint_eq(owner_find(core, 1)->n_consumers, 2);
+                ck_assert_uint_eq(owner_find(core, 1)->n_live, 1);
+                ck_assert_uint_eq(owner_find(core, 1)->n_cooling, 1);
+        }
+        ck_assert_int_eq(core_consumer_set_owner(core, other, 2, &refusal), 0); /* the old account goes with its last one */
+        core_commit(core);
+        ck_assert_ptr_null(owner_find(core, 1));
+        ck_assert_uint_eq(owner_find(core, 2)->n_consumers, 2);
+        check_refusal(core_consumer_set_owner(core, c, 2, &refusal), &refusal, EEXIST, "\"c\" of uid 2");
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("core-consumer");
         TCase *tc = tcase_create("consumer");
@@ -232,6 +280,7 @@ int main(void) {
         tcase_add_test(tc, test_end);
         tcase_add_test(tc, test_holder);
         tcase_add_test(tc, test_gone);
+        tcase_add_test(tc, test_set_owner);
         suite_add_tcase(suite, tc);
         return suite_run(suite);
 }

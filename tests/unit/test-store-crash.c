@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "../forked.h"
 #include "suite.h"
 #include "test-store-script.h"
 #include "test-store-vfs.h"
@@ -82,7 +83,7 @@ static void expect_survival(struct fixture *f) {
         /* And it can be worked with. */
         (void) add_consumer(f, 3000, "after the crash", ON(99));
         begin(f);
-        core_rollback(f->core, 0);
+        take_back(f);
         f->store->ops->rollback(f->store);
         fixture_close(f);
 }
@@ -90,6 +91,7 @@ static void expect_survival(struct fixture *f) {
 static void be_killed_at(struct fixture *f, unsigned at) {
         struct fault_plan plan = { .mode = FAULT_KILL, .at = at };
 
+        forked_let_go(-1, -1);
         fault_vfs_install(&plan);
         if (fixture_try_open(f) < 0)
                 _exit(4);
@@ -127,9 +129,19 @@ START_TEST(killed_at_every_call) {
 }
 END_TEST
 
+static void map_or_unmap(struct fixture *f, struct consumer *c, uint32_t pasid) {
+        uint64_t iova = (uint64_t) (rand() % 3) << 62;
+
+        if (objects_get_mapping(&f->objects, c->id, pasid, iova))
+                objects_unmap(&f->objects, c->id, pasid, iova);
+        else
+                map(f, c, pasid, iova, (uint64_t) (1 + rand() % 100) << 12);
+}
+
 static void work_until_killed(struct fixture *f, unsigned seed) {
         struct consumer *c;
 
+        forked_let_go(-1, -1);
         srand(seed);
         fixture_open(f);
         c = add_consumer(f, 1000, "c", ON(1, 2));
@@ -145,6 +157,12 @@ static void work_until_killed(struct fixture *f, unsigned seed) {
                                 (void) alloc(f, c, 1, pasid, (uint16_t) (rand() % 3 ? 64 : PRIVATE_MAX), NULL);
                         else if (row->state == ROW_COOLING)
                                 (void) core_expire(f->core, &later, 1);
+                        else if (row->state == ROW_ALLOCATED && rand() % 3)
+                                attach(f, c, pasid);
+                        else if (row->state == ROW_ATTACHED && rand() % 3)
+                                map_or_unmap(f, c, pasid);
+                        else if (row->state == ROW_ATTACHED && rand() % 2)
+                                detach(f, c, pasid);
                         else
                                 free_pasid(f, c, pasid);
                 }

@@ -252,7 +252,7 @@ START_TEST(a_full_disk_in_mid_transaction) {
         }
         core_rollback(f.core, 0);
         expect_same(&f);
-        record.kept = describe_core(f.core);
+        record.kept = describe_model(&f);
         expect_image(&f, &record, false);
         record_done(&record);
 
@@ -287,7 +287,7 @@ START_TEST(a_full_file_system) {
         fixture_init(&f, _i & 1, false);
         ck_assert_int_eq(mkdir(f.dir, 0755), 0);
         if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-            mount("tmpfs", f.dir, "tmpfs", 0, _i & 2 ? "size=12m" : "size=3m") < 0) {
+            mount("tmpfs", f.dir, "tmpfs", 0, _i & 2 ? "size=12m,mode=755" : "size=3m,mode=755") < 0) {
                 fixture_done(&f);
                 return;
         }

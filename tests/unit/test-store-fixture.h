@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A store beside a core, which is the model of what it has to hold. Changes go
- * to both, as the service does it; what is in the table is told as a text, and
- * so is what should be.
+ * A store beside a core and a list of kernel objects, which are the model of
+ * what it has to hold. Changes go to both, as the service does it; what is in
+ * the table is told as a text, and so is what should be.
  */
 #pragma once
 
@@ -14,6 +14,7 @@
 #include "core/core.h"
 #include "internal/cleanup.h"
 #include "store/store.h"
+#include "test-store-objects.h"
 
 #define BOOT_A "0123456789abcdef0123456789abcdef"
 #define BOOT_B "fedcba9876543210fedcba9876543210"
@@ -31,6 +32,10 @@ struct fixture {
         bool other_boot;
         struct moment now; /* a step further at each change */
         struct refusal refusal;
+        struct objects objects; /* as they are to be in the table */
+        struct objects written; /* in the open transaction */
+        struct objects kept;    /* after the last commit */
+        uint32_t n_ids;         /* object ids given out */
 };
 
 /* Runtime tables live on tmpfs, where the log is mapped, if there is one. */
@@ -48,8 +53,10 @@ void expect_refusal(const struct fixture *f, int r, int code, ...);
 
 void begin(struct fixture *f);
 void commit(struct fixture *f);
-/* The part of the core's journal from the mark on, into the open transaction. */
+/* The part of the core's journal from the mark on, and the objects that differ, into the open transaction. */
 int write_changes(struct fixture *f, size_t mark);
+/* What a rollback does to the model. */
+void take_back(struct fixture *f);
 /* A whole transaction from all that the core has journalled; both sides keep it, or neither. */
 int commit_changes(struct fixture *f);
 
@@ -58,12 +65,16 @@ struct consumer *add_consumer(struct fixture *f, uid_t uid, const char *name, co
 uint32_t alloc(struct fixture *f, struct consumer *c, uint32_t count, uint32_t min, uint16_t bytes, const char *token);
 void free_pasid(struct fixture *f, struct consumer *c, uint32_t pasid);
 void end_consumer(struct fixture *f, struct consumer *c);
+/* A number loses its attachment with its state: by detach(), and by the two above. */
+void attach(struct fixture *f, struct consumer *c, uint32_t pasid);
+void map(struct fixture *f, const struct consumer *c, uint32_t pasid, uint64_t iova, uint64_t length);
+void detach(struct fixture *f, struct consumer *c, uint32_t pasid);
 
 /* Private data of a number: all bytes occur in it, NUL first. */
 void fill_private(void *data, uint32_t pasid, uint16_t bytes);
 
-/* What core and table hold, line by line, to be freed; private data of the table is compared on the way. */
-char *describe_core(const struct core *core);
+/* What model and table hold, line by line, to be freed; private data of the table is compared on the way. */
+char *describe_model(const struct fixture *f);
 char *describe_store(struct fixture *f);
 void expect_same(struct fixture *f);
 /* The same after closing it and opening it again. */

@@ -125,17 +125,17 @@ END_TEST
 START_TEST(a_newer_schema_is_refused) {
         populate();
         fixture_close(&f);
+        change("PRAGMA user_version = 3");
+        expect_refusal(&f, fixture_try_open(&f), EPROTONOSUPPORT, "pasidd.db", "newer pasidd", "schema 3", "knows 2", NULL);
         change("PRAGMA user_version = 2");
-        expect_refusal(&f, fixture_try_open(&f), EPROTONOSUPPORT, "pasidd.db", "newer pasidd", "schema 2", NULL);
-        change("PRAGMA user_version = 1");
         fixture_open(&f);
         expect_same(&f);
         fixture_close(&f);
 
         /* One that this build can't even read is newer, not damaged. */
-        change("PRAGMA user_version = 2; PRAGMA writable_schema = ON; "
+        change("PRAGMA user_version = 3; PRAGMA writable_schema = ON; "
                "UPDATE sqlite_schema SET sql = 'CREATE TABLE meta (key FUTURE) STRICT' WHERE name = 'meta'");
-        expect_refusal(&f, fixture_try_open(&f), EPROTONOSUPPORT, "newer pasidd", "schema 2", NULL);
+        expect_refusal(&f, fixture_try_open(&f), EPROTONOSUPPORT, "newer pasidd", "schema 3", NULL);
 }
 END_TEST
 
@@ -159,11 +159,14 @@ static int good_step(sqlite3 *db) {
 
 START_TEST(migrations) {
         static const struct migration good[] = {
-                { .from = 1, .sql = "CREATE TABLE two (x); INSERT INTO two VALUES (2)" },
-                { .from = 2, .run = good_step },
-                { .from = 3, .sql = "ALTER TABLE two ADD COLUMN y" },
+                { .from = SCHEMA_VERSION, .sql = "CREATE TABLE two (x); INSERT INTO two VALUES (2)" },
+                { .from = SCHEMA_VERSION + 1, .run = good_step },
+                { .from = SCHEMA_VERSION + 2, .sql = "ALTER TABLE two ADD COLUMN y" },
         };
-        const struct migration bad[] = { good[0], { .from = 2, .sql = "INSERT INTO two VALUES (9)", .run = fail_step } };
+        const struct migration bad[] = {
+                good[0],
+                { .from = SCHEMA_VERSION + 1, .sql = "INSERT INTO two VALUES (9)", .run = fail_step },
+        };
         const struct migration gap[] = { good[0], good[2] };
         int64_t version = 0;
         sqlite3 *db = NULL;
@@ -173,20 +176,20 @@ START_TEST(migrations) {
 
 #define TRY(steps, to) schema_migrate(db, "the table", steps, ELEMENTSOF(steps), to, &f.refusal)
         ck_assert_int_eq(sqlite3_exec(db, "BEGIN", NULL, NULL, NULL), SQLITE_OK);
-        expect_refusal(&f, TRY(bad, 3), EFBIG, "up to date", NULL);
+        expect_refusal(&f, TRY(bad, SCHEMA_VERSION + 2), EFBIG, "up to date", NULL);
         ck_assert_int_eq(sqlite3_exec(db, "ROLLBACK; BEGIN", NULL, NULL, NULL), SQLITE_OK);
-        expect_refusal(&f, TRY(gap, 4), EBADMSG, "schema 2", "to 4", NULL);
+        expect_refusal(&f, TRY(gap, SCHEMA_VERSION + 3), EBADMSG, "schema 3", "to 5", NULL);
         ck_assert_int_eq(sqlite3_exec(db, "ROLLBACK; BEGIN", NULL, NULL, NULL), SQLITE_OK);
         ck_assert_int_eq(schema_get_number(db, "PRAGMA user_version", &version), SQLITE_OK);
-        ck_assert_int_eq(version, 1);
-        ck_assert_int_eq(TRY(good, 4), 0);
+        ck_assert_int_eq(version, SCHEMA_VERSION);
+        ck_assert_int_eq(TRY(good, SCHEMA_VERSION + 3), 0);
         ck_assert_int_eq(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
         ck_assert_int_eq(schema_get_number(db, "PRAGMA user_version", &version), SQLITE_OK);
-        ck_assert_int_eq(version, 4);
+        ck_assert_int_eq(version, SCHEMA_VERSION + 3);
         ck_assert_int_eq(schema_get_number(db, "SELECT sum(x) FROM two WHERE y IS NULL", &version), SQLITE_OK);
         ck_assert_int_eq(version, 5);
-        ck_assert_int_eq(TRY(good, 4), 0); /* nothing to do */
-        expect_refusal(&f, TRY(good, 3), EPROTONOSUPPORT, "the table", NULL);
+        ck_assert_int_eq(TRY(good, SCHEMA_VERSION + 3), 0); /* nothing to do */
+        expect_refusal(&f, TRY(good, SCHEMA_VERSION + 2), EPROTONOSUPPORT, "the table", NULL);
         ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
 }
 END_TEST
@@ -263,6 +266,18 @@ START_TEST(a_damaged_page_is_found) {
                 memcpy(whole + page * sizeof(junk), saved, sizeof(junk));
                 expect_refusal(&f, fixture_try_open(&f), EBADMSG, "can't be trusted", NULL);
         }
+}
+END_TEST
+
+/* Sound as a tree, but it has not the rows that it should have. */
+START_TEST(an_index_out_of_step_is_found) {
+        populate();
+        fixture_close(&f);
+        change("DROP INDEX consumer_by_name;"
+               "CREATE UNIQUE INDEX consumer_by_name ON consumer (uid, name) WHERE ended;"
+               "PRAGMA writable_schema = ON;"
+               "UPDATE sqlite_schema SET sql = replace(sql, 'WHERE ended', 'WHERE NOT ended') WHERE name = 'consumer_by_name'");
+        expect_refusal(&f, fixture_try_open(&f), EBADMSG, "can't be trusted", "consumer_by_name", NULL);
 }
 END_TEST
 
@@ -455,7 +470,7 @@ START_TEST(a_contradictory_table_is_refused) {
                 "UPDATE consumer_device SET address = hex(zeroblob(12))",
                 "DELETE FROM consumer_device",
         };
-        const struct store_loader loader = { take_consumer, take_row, NULL };
+        const struct store_loader loader = { .consumer = take_consumer, .row = take_row };
         _cleanup_free_ char *whole = NULL;
         size_t size;
 
@@ -481,11 +496,14 @@ END_TEST
 
 START_TEST(a_table_without_its_tables_is_refused) {
         static const char *const changes[] = {
-                "DROP VIEW pasids; DROP VIEW consumers; DROP TABLE pasid",
+                "DROP VIEW pasids; DROP VIEW consumers; DROP VIEW attachments; DROP TABLE pasid",
                 "DROP VIEW pasids; DROP VIEW consumers; DROP TABLE consumer_device",
                 "DROP VIEW pasids; DROP VIEW consumers; ALTER TABLE pasid RENAME COLUMN token TO other",
                 "DROP TABLE meta",
                 "DELETE FROM meta",
+                "DROP VIEW attachments; DROP TABLE attachment",
+                "DROP VIEW attachments; DROP TABLE attachment_device",
+                "DROP VIEW attachments; DROP TABLE mapping",
         };
         _cleanup_free_ char *whole = NULL;
         size_t size;
@@ -516,6 +534,7 @@ static void add_cases(Suite *suite, const char *name, SFun setup) {
         tcase_add_test(tc, another_programs_database_is_left_alone);
         tcase_add_test(tc, a_truncated_table_is_refused);
         tcase_add_test(tc, a_damaged_page_is_found);
+        tcase_add_test(tc, an_index_out_of_step_is_found);
         tcase_add_test(tc, garbage_is_refused);
         tcase_add_test(tc, an_emptied_table_is_refused);
         tcase_add_test(tc, what_a_crashed_creation_left_is_no_table);

@@ -10,7 +10,7 @@
 #include "test-store-vfs.h"
 
 void script_commit(struct fixture *f, const struct witness *witness) {
-        _cleanup_free_ char *state = describe_core(f->core);
+        _cleanup_free_ char *state = describe_model(f);
         int r;
 
         witness->pending(state, witness->userdata);
@@ -29,6 +29,11 @@ static struct consumer *get(struct fixture *f, const char *name) {
         return core_consumer_get(f->core, 1000, name);
 }
 
+static void set_lost(struct fixture *f, struct consumer *c, struct row *row) {
+        objects_detach(&f->objects, c->id, row->pasid);
+        ck_assert_int_eq(core_row_set_state(f->core, row, ROW_LOST, &f->now), 0);
+}
+
 static void change_all(struct fixture *f, struct consumer *c) {
         unsigned n = 0;
 
@@ -41,17 +46,45 @@ static void change_all(struct fixture *f, struct consumer *c) {
                 else if (n % 4 == 1)
                         ck_assert_int_eq(core_row_set_private_bytes(f->core, row, (uint16_t) (n * 100 % PRIVATE_MAX)), 0);
                 else if (n % 4 == 2)
-                        ck_assert_int_eq(core_row_set_state(f->core, row, ROW_LOST, &f->now), 0);
+                        set_lost(f, c, row);
+        }
+}
+
+/* The first n that can be, with 0 to 2 mappings each. */
+static void attach_some(struct fixture *f, struct consumer *c, unsigned n) {
+        for (struct row *row = core_row_next(c, 0); row && n > 0; row = core_row_next(c, row->pasid)) {
+                if (row->state != ROW_ALLOCATED)
+                        continue;
+                attach(f, c, row->pasid);
+                for (unsigned i = 0; i < n % 3; i++)
+                        map(f, c, row->pasid, i << 20, 4096);
+                n--;
+        }
+}
+
+static void change_attached(struct fixture *f, struct consumer *c) {
+        unsigned n = 0;
+
+        for (struct row *row = core_row_next(c, 0); row; row = core_row_next(c, row->pasid)) {
+                if (row->state != ROW_ATTACHED)
+                        continue;
+                if (n++ % 3 == 0)
+                        detach(f, c, row->pasid);
+                else if (objects_get_mapping(&f->objects, c->id, row->pasid, 0))
+                        objects_unmap(&f->objects, c->id, row->pasid, 0);
+                else
+                        map(f, c, row->pasid, UINT64_C(0xfffffffffffff000), 4096);
         }
 }
 
 /* One request inside the open transaction. Whether the transaction is still there. */
 static bool request(struct fixture *f, struct consumer *c, uint16_t bytes, bool keep) {
         const struct store_ops *ops = f->store->ops;
+        const struct objects before = f->objects;
         size_t mark = core_mark(f->core);
         int r;
 
-        (void) alloc(f, c, 5, 0, bytes, NULL);
+        attach(f, c, alloc(f, c, 5, 0, bytes, NULL));
         r = ops->savepoint(f->store, &f->refusal);
         if (r < 0)
                 return false;
@@ -59,6 +92,7 @@ static bool request(struct fixture *f, struct consumer *c, uint16_t bytes, bool 
         if (r >= 0 && keep)
                 return ops->release(f->store, &f->refusal) == 0;
         core_rollback(f->core, mark);
+        f->objects = f->written = before;
         return ops->rollback_to(f->store) == 0;
 }
 
@@ -70,19 +104,56 @@ static void three_requests(struct fixture *f, const struct witness *witness, str
         if (ops->begin(f->store, &f->refusal) < 0)
                 return;
         if (request(f, c, 700, true) && request(f, c, 3000, false) && request(f, c, 2000, true)) {
-                state = describe_core(f->core);
+                state = describe_model(f);
                 witness->pending(state, witness->userdata);
                 if (ops->commit(f->store, &f->refusal) == 0) {
                         core_commit(f->core);
+                        f->kept = f->written;
                         witness->kept(witness->userdata);
                 } else {
-                        core_rollback(f->core, 0);
+                        take_back(f);
                         witness->refused(witness->userdata);
                 }
                 return;
         }
         ops->rollback(f->store);
-        core_rollback(f->core, 0);
+        take_back(f);
+}
+
+/* As after a start that found no kernel objects. */
+static void forget_kernel(struct fixture *f, const struct witness *witness) {
+        const struct store_ops *ops = f->store->ops;
+        _cleanup_free_ char *state = NULL;
+        int r;
+
+        for (struct consumer *c = core_consumer_next(f->core, NULL); c; c = core_consumer_next(f->core, c))
+                for (struct row *row = core_row_next(c, 0); row; row = core_row_next(c, row->pasid))
+                        if (row->state == ROW_ATTACHED)
+                                set_lost(f, c, row);
+        state = describe_model(f);
+        witness->pending(state, witness->userdata);
+        fault_vfs_step();
+        r = ops->begin(f->store, &f->refusal);
+        if (r >= 0) {
+                r = ops->forget_kernel(f->store, &f->refusal);
+                if (r >= 0) {
+                        f->written = f->objects;
+                        r = write_changes(f, 0);
+                }
+                if (r >= 0)
+                        r = ops->commit(f->store, &f->refusal);
+                else
+                        ops->rollback(f->store);
+        }
+        if (r >= 0) {
+                core_commit(f->core);
+                f->kept = f->written;
+                witness->kept(witness->userdata);
+        } else {
+                take_back(f);
+                witness->refused(witness->userdata);
+        }
+        fault_vfs_step();
 }
 
 void script_run(struct fixture *f, const struct witness *witness) {
@@ -100,9 +171,17 @@ void script_run(struct fixture *f, const struct witness *witness) {
                         (void) alloc(f, get(f, "b"), 1, 0, 0, i == 3 ? "t" : NULL);
                 script_commit(f, witness);
         }
+        if (get(f, "a"))
+                attach_some(f, get(f, "a"), 6);
+        if (get(f, "b"))
+                attach_some(f, get(f, "b"), 2);
+        script_commit(f, witness);
         fault_vfs_step();
         (void) f->store->ops->checkpoint(f->store, &f->refusal);
         fault_vfs_step();
+        if (get(f, "a"))
+                change_attached(f, get(f, "a"));
+        script_commit(f, witness);
         if (get(f, "a"))
                 change_all(f, get(f, "a"));
         script_commit(f, witness);
@@ -116,6 +195,10 @@ void script_run(struct fixture *f, const struct witness *witness) {
         if (get(f, "b"))
                 end_consumer(f, get(f, "b"));
         script_commit(f, witness);
+        if (get(f, "a"))
+                attach_some(f, get(f, "a"), 3);
+        script_commit(f, witness);
+        forget_kernel(f, witness);
         (void) f->store->ops->checkpoint(f->store, &f->refusal);
         later = f->now;
         later.boottime_usec += UINT64_C(3600000000);

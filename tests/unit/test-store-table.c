@@ -75,6 +75,7 @@ START_TEST(changes_come_back) {
         ck_assert_int_eq(core_row_set_private_bytes(f.core, core_row_get(one, 101), 0), 0);
         ck_assert_int_eq(core_row_set_private_bytes(f.core, core_row_get(many, 351), 1), 0);
         ck_assert_int_eq(core_consumer_set_holder(f.core, one, "peer:1:2:3"), 0);
+        ck_assert_int_eq(core_consumer_set_owner(f.core, many, 1001, &f.refusal), 0);
         ck_assert_int_eq(commit_changes(&f), 0);
         expect_same(&f);
         expect_same_reopened(&f);
@@ -135,7 +136,7 @@ static int count(const struct consumer_spec *spec, void *userdata) {
 
 START_TEST(a_callback_ends_the_loading) {
         int n = 0;
-        struct store_loader loader = { count, no_row, &n };
+        struct store_loader loader = { .consumer = count, .row = no_row, .userdata = &n };
 
         populate();
         ck_assert_int_eq(f.store->ops->load(f.store, &loader, &f.refusal), -ECANCELED);

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A number gets an address space on its consumer's devices, and loses it. The
+ * kernel comes between the core and the table: what it refuses was never
+ * there, and what the table refuses is taken out of the kernel again.
+ */
+#include "service/mediated.h"
+
+#include <errno.h>
+
+#include "log.h"
+
+static int check_mediated(const struct consumer *c, const char *what, struct refusal *refusal) {
+        if (c->mode == MODE_MEDIATED)
+                return 0;
+        return refuse(refusal, EPROTOTYPE, "%s was asked of consumer \"%s\", which is advisory: it attaches by itself, on file "
+                      "descriptors of its own. Make it with mode \"mediated\" for pasidd to do it.", what, c->name);
+}
+
+static int write_attachment(struct store *store, void *userdata, struct refusal *refusal) {
+        return attachment_write(store, userdata, refusal);
+}
+
+/* The row is in the table already: whatever of this a pasidd that dies leaves behind, the next one knows where to look. */
+static int attach_in_kernel(struct service *s, struct consumer *c, struct row *row, struct refusal *refusal) {
+        size_t mark = core_mark(s->core);
+        uint32_t pasid = row->pasid;
+        struct mediation *m;
+        struct attachment *a;
+        struct extra extra;
+        struct moment now;
+        int r;
+
+        r = mediation_get(s, c, &m, refusal);
+        if (r >= 0)
+                r = attachment_make(m, pasid, &a, refusal);
+        if (r < 0)
+                return r;
+        service_get_moment(s, &now);
+        extra = (struct extra) { write_attachment, a };
+        if (core_row_set_state(s->core, row, ROW_ATTACHED, &now) < 0) {
+                core_rollback(s->core, mark);
+                r = refuse(refusal, ENOMEM, "Out of memory.");
+        }
+        if (r >= 0)
+                r = service_persist_with(s, service_store_of(s, c), mark, NULL, "attached", &extra, refusal);
+        if (r >= 0)
+                r = service_commit(s, refusal);
+        if (r < 0)
+                attachment_destroy(a);
+        return r;
+}
+
+static int attach_row(struct service *s, struct consumer *c, struct row *row, struct refusal *refusal) {
+        bool is_first = !mediation_of(c);
+        int r;
+
+        r = attach_in_kernel(s, c, row, refusal);
+        if (r < 0 && is_first) {
+                struct mediation *m = mediation_of(c);
+
+                c->userdata = NULL;
+                mediation_free(m); /* nothing came of it, so its devices are open for nothing */
+        }
+        return r;
+}
+
+int service_attach(struct service *s, struct consumer *c, uint32_t pasid, struct refusal *refusal) {
+        struct row *row;
+        int r;
+
+        r = check_mediated(c, "Attach", refusal);
+        if (r < 0)
+                return r;
+        /* What others asked for is not undone with this; a refusal of it may take the consumer along. */
+        r = service_commit(s, refusal);
+        if (r < 0)
+                return r;
+        row = service_live_row(c, pasid);
+        if (!row)
+                return service_refuse_no_row(c, pasid, refusal);
+        if (row->state == ROW_LOST)
+                return refuse(refusal, ENXIO, "PASID %u of consumer \"%s\" was lost with its device; free it.", pasid, c->name);
+        if (mediation_find(c, pasid))
+                return refuse(refusal, EADDRINUSE, "PASID %u of consumer \"%s\" is attached already; detach it first to begin "
+                              "anew.", pasid, c->name);
+        r = service_check_devices(c, refusal);
+        if (r < 0)
+                return r;
+        return attach_row(s, c, row, refusal);
+}
+
+/* Whoever asked was refused, and doesn't know of the number. */
+static void take_back(struct service *s, struct consumer *c, uint32_t pasid) {
+        struct refusal refusal = {};
+        int r;
+
+        r = service_free_pasids(s, c, &pasid, 1, &refusal);
+        if (r >= 0)
+                r = service_commit(s, &refusal);
+        if (r < 0)
+                log_warning("PASID %u of consumer \"%s\" could not be attached, and stays allocated: %s", pasid, c->name,
+                            refusal.text);
+}
+
+int service_alloc_attached(struct service *s, struct consumer *c, struct alloc_request *request, const void *private_data,
+                           uint32_t *ret, struct refusal *refusal) {
+        bool is_repeated;
+        uint32_t pasid;
+        size_t mark;
+        int r;
+
+        r = check_mediated(c, "Alloc with the option \"attach\"", refusal);
+        if (r < 0)
+                return r;
+        r = service_commit(s, refusal);
+        if (r < 0)
+                return r;
+        r = service_pick(s, c, request, &pasid, &mark, &is_repeated, refusal);
+        if (r < 0)
+                return r;
+        if (is_repeated) {
+                r = mediation_find(c, pasid) ? 0 : service_attach(s, c, pasid, refusal);
+                if (r >= 0)
+                        *ret = pasid;
+                return r;
+        }
+        r = service_persist(s, service_store_of(s, c), mark, private_data, "allocated", refusal);
+        if (r >= 0)
+                r = service_commit(s, refusal);
+        if (r < 0)
+                return r;
+        r = attach_row(s, c, core_row_get(c, pasid), refusal);
+        if (r < 0)
+                take_back(s, c, pasid);
+        else
+                *ret = pasid;
+        return r;
+}
+
+int service_detach(struct service *s, struct consumer *c, uint32_t pasid, struct refusal *refusal) {
+        struct store *store = service_store_of(s, c);
+        struct ending ending;
+        struct moment now;
+        size_t mark;
+        int r;
+
+        r = check_mediated(c, "Detach", refusal);
+        if (r < 0)
+                return r;
+        r = service_commit(s, refusal);
+        if (r < 0)
+                return r;
+        if (!service_live_row(c, pasid))
+                return service_refuse_no_row(c, pasid, refusal);
+        if (!mediation_find(c, pasid))
+                return refuse(refusal, ENOLINK, "PASID %u of consumer \"%s\" is not attached.", pasid, c->name);
+        r = ending_begin(s, c, &pasid, 1, &ending, refusal);
+        if (r < 0)
+                return r;
+        service_get_moment(s, &now);
+        mark = core_mark(s->core);
+        r = ending_detach_rows(s, &ending, &now, refusal);
+        return ending_commit(s, &ending, store, mark, "detached", r, refusal);
+}
+
+static int write_mapping(struct store *store, void *userdata, struct refusal *refusal) {
+        return store->ops->mapping_add(store, userdata, refusal);
+}
+
+static struct attachment *get_attachment(struct consumer *c, uint32_t pasid, const char *what, int *ret_error,
+                                         struct refusal *refusal) {
+        struct attachment *a = mediation_find(c, pasid);
+
+        *ret_error = check_mediated(c, what, refusal);
+        if (*ret_error < 0)
+                return NULL;
+        if (!service_live_row(c, pasid))
+                *ret_error = service_refuse_no_row(c, pasid, refusal);
+        else if (!a)
+                *ret_error = refuse(refusal, ENOLINK, "PASID %u of consumer \"%s\" is not attached, so it has no address space; "
+                                    "attach it first.", pasid, c->name);
+        return a;
+}
+
+/* The kernel may give addresses again that the table still has, since it refused to forget them. */
+static int settle(struct service *s, struct attachment *a, struct refusal *refusal) {
+        struct extra extra = { mappings_write_stale, a };
+        int r;
+
+        if (a->n_stale == 0)
+                return 0;
+        r = service_persist_with(s, service_store_of(s, a->mediation->consumer), core_mark(s->core), NULL, "unmapped", &extra,
+                                 refusal);
+        if (r >= 0)
+                r = service_commit(s, refusal);
+        if (r >= 0)
+                mappings_forget_stale(a);
+        return r;
+}
+
+int service_map(struct service *s, struct consumer *c, uint32_t pasid, const struct kernel_mapping *m, uint64_t *ret_iova,
+                struct refusal *refusal) {
+        struct extra extra = { write_mapping, NULL };
+        struct store_mapping row;
+        struct mapping *mapping;
+        struct attachment *a;
+        uint64_t iova = 0;
+        int r;
+
+        r = service_commit(s, refusal);
+        if (r < 0)
+                return r;
+        a = get_attachment(c, pasid, "Map", &r, refusal);
+        if (r < 0)
+                return r;
+        r = settle(s, a, refusal);
+        if (r >= 0)
+                r = mappings_check_quota(a, m->length, refusal);
+        if (r < 0)
+                return r;
+        mapping = calloc(1, sizeof(*mapping));
+        if (!mapping)
+                return refuse(refusal, ENOMEM, "Out of memory.");
+        r = s->kernel->ops->map_file(s->kernel, a->ioas, m, &iova, refusal);
+        if (r < 0) {
+                free(mapping);
+                return r;
+        }
+        *mapping = (struct mapping) { .iova = iova, .length = m->length };
+        mappings_note_replaced(a, iova, m->length);
+        r = settle(s, a, refusal);
+        if (r < 0) {
+                mappings_undo_map(a, mapping);
+                return r;
+        }
+        row = (struct store_mapping) { .consumer = c->id, .pasid = pasid, .iova = iova, .length = m->length, .flags = m->flags };
+        extra.userdata = &row;
+        r = service_persist_with(s, service_store_of(s, c), core_mark(s->core), NULL, "mapped", &extra, refusal);
+        if (r >= 0)
+                r = service_commit(s, refusal);
+        if (r < 0) {
+                mappings_undo_map(a, mapping);
+                return r;
+        }
+        mappings_add(a, mapping);
+        *ret_iova = iova;
+        return 0;
+}
+
+int service_unmap(struct service *s, struct consumer *c, uint32_t pasid, uint64_t iova, uint64_t length, uint64_t *ret_unmapped,
+                  struct refusal *refusal) {
+        struct attachment *a;
+        struct unmapping u;
+        struct extra extra = { mappings_write_unmapping, &u };
+        int r;
+
+        r = service_commit(s, refusal);
+        if (r < 0)
+                return r;
+        a = get_attachment(c, pasid, "Unmap", &r, refusal);
+        if (r < 0)
+                return r;
+        u = (struct unmapping) { .attachment = a, .iova = iova, .length = length };
+        r = mappings_unmap(&u, refusal);
+        if (r < 0)
+                return r;
+        r = service_persist_with(s, service_store_of(s, c), core_mark(s->core), NULL, "unmapped", &extra, refusal);
+        if (r >= 0)
+                r = service_commit(s, refusal);
+        if (r < 0)
+                return r; /* asked again it goes on from here: the kernel's part is done and noted */
+        *ret_unmapped = mappings_forget(&u);
+        return 0;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What pasidd holds in the kernel for others: open devices, address spaces,
+ * attachments and mappings. The core knows a row's state only; the objects
+ * behind it are here, and under the same numbers in the table.
+ */
+#pragma once
+
+#include "core/radix.h"
+#include "core/tree.h"
+#include "service/service-internal.h"
+
+/* An open device, shared by the mediated consumers that have it. */
+struct held_device {
+        TAILQ_ENTRY(held_device) entry;
+        struct service *service;
+        struct kernel_device *kernel; /* NULL once it was let go: what is attached is gone with it */
+        unsigned n_users;             /* consumers */
+        unsigned n_attached;          /* numbers */
+        sd_event_source *request_source; /* the kernel wants it back */
+        sd_event_source *deadline_source;
+        char address[PCI_ADDRESS_MAX];
+        char iommu[]; /* devices behind one IOMMU share page tables */
+};
+
+struct mapping {
+        struct tree_node node; /* by address */
+        uint64_t iova, length;
+        bool is_unmapped;  /* in the kernel it is gone, in the table not yet */
+        bool is_restored;  /* of an earlier pasidd, which may have died between kernel and table */
+        bool is_unwritten; /* the reverse of it: the table refused it, and then the kernel to let it go */
+};
+
+struct attached_device {
+        struct held_device *device;
+        uint32_t hwpt;
+        bool is_shared;   /* the page table is an earlier device's */
+        bool is_attached;
+};
+
+/* The address space of one number of a mediated consumer, on all its devices. */
+struct attachment {
+        struct mediation *mediation;
+        uint32_t pasid;
+        uint32_t ioas;
+        struct tree_node *mappings;
+        size_t n_stale; /* mappings that are unmapped */
+        uint64_t pinned;
+        size_t n_devices;
+        struct attached_device devices[];
+};
+
+/* What a mediated consumer has in the kernel; its consumer's userdata. */
+struct mediation {
+        TAILQ_ENTRY(mediation) entry;
+        struct service *service;
+        struct consumer *consumer;
+        struct radix attachments; /* by number */
+        uint32_t n_attachments;
+        uint64_t pinned;
+        size_t n_devices; /* that it holds: all of the consumer's, but while it is made */
+        struct held_device *devices[];
+};
+
+static inline struct mediation *mediation_of(const struct consumer *c) {
+        return c->userdata;
+}
+
+/* mediation.c */
+/* After a failure, too, the consumer may have got one. */
+int mediation_get(struct service *s, struct consumer *c, struct mediation **ret, struct refusal *refusal);
+/* Without attachments only, and no more its consumer's: its devices are closed with their last user. NULL is fine. */
+void mediation_free(struct mediation *m);
+struct attachment *mediation_find(const struct consumer *c, uint32_t pasid);
+/* The first at or above a number. */
+struct attachment *mediation_next(const struct consumer *c, uint32_t pasid);
+
+/* held-devices.c */
+int held_device_get(struct service *s, const char *address, struct held_device **ret, struct refusal *refusal);
+void held_device_put(struct held_device *d);
+struct held_device *held_device_find(const struct service *s, const char *address);
+/* Whoever uses it: what is attached there is gone with it. Not held is fine. */
+void held_device_close(struct service *s, const char *address);
+void held_device_note_attached(struct held_device *d, int step);
+/* From an earlier pasidd; fd is taken over on success. In use from the first held_device_get() on. */
+int held_device_adopt(struct service *s, const char *address, int fd, uint32_t id, struct refusal *refusal);
+void held_devices_close_unused(struct service *s);
+void held_devices_done(struct service *s);
+
+/* attachments.c: the kernel's side */
+int attachment_make(struct mediation *m, uint32_t pasid, struct attachment **ret, struct refusal *refusal);
+/* Detached, its objects destroyed, and freed; what the kernel refuses there is logged. */
+void attachment_destroy(struct attachment *a);
+/* Stops the DMA, and can be taken back: page tables and mappings stay. */
+int attachment_detach(struct attachment *a, struct refusal *refusal);
+int attachment_reattach(struct attachment *a, struct refusal *refusal);
+/* One that an earlier pasidd made: its devices' page tables are to be filled in, then attachment_note_shared(), then attachment_reattach(). */
+int attachment_adopt(struct mediation *m, uint32_t pasid, uint32_t ioas, struct attachment **ret);
+void attachment_note_shared(struct attachment *a);
+int attachment_write(struct store *store, const struct attachment *a, struct refusal *refusal);
+
+/*
+ * ending.c: a set of numbers stops being attached, as a part of a larger change:
+ * the change in the core, detach in the kernel, the change in the table, then
+ * destroy or reattach.
+ */
+struct ending {
+        struct consumer *consumer;
+        struct attachment **attachments;
+        size_t n;
+};
+/* pasids NULL: all of the consumer's. Commits what was pending if there is anything to end; its refusal is returned. */
+int ending_begin(struct service *s, struct consumer *c, const uint32_t *pasids, size_t n, struct ending *ret,
+                 struct refusal *refusal);
+/* The core's side of it: the rows are allocated only. */
+int ending_detach_rows(struct service *s, const struct ending *e, const struct moment *now, struct refusal *refusal);
+/*
+ * As service_persist(), with the attachments taken out of the kernel before and out of the table with it; and the
+ * end of it: r < 0 says that the core refused the change. Returns r, or what refused; ending is done with either way.
+ */
+int ending_commit(struct service *s, struct ending *e, struct store *store, size_t mark, const char *reason, int r,
+                  struct refusal *refusal);
+
+/* mappings.c */
+struct unmapping {
+        struct attachment *attachment;
+        uint64_t iova, length;
+};
+int mappings_check_quota(const struct attachment *a, uint64_t length, struct refusal *refusal);
+/* All that a consumer has pinned is to be another uid's. */
+int mappings_check_owner(const struct service *s, const struct consumer *c, uid_t uid, struct refusal *refusal);
+void mappings_add(struct attachment *a, struct mapping *m);
+/* The kernel gave these addresses, so what the table still has there of an earlier pasidd is unmapped. */
+void mappings_note_replaced(struct attachment *a, uint64_t iova, uint64_t length);
+/* The table refused: out of the kernel again. Takes m over. */
+void mappings_undo_map(struct attachment *a, struct mapping *m);
+/* In the kernel; then in the table (as a struct extra's write); then in memory: how many bytes it was. */
+int mappings_unmap(struct unmapping *u, struct refusal *refusal);
+int mappings_write_unmapping(struct store *store, void *userdata, struct refusal *refusal);
+uint64_t mappings_forget(struct unmapping *u);
+/* What was unmapped while the table refused: out of that (userdata: the attachment), then out of memory. */
+int mappings_write_stale(struct store *store, void *userdata, struct refusal *refusal);
+void mappings_forget_stale(struct attachment *a);
+struct mapping *mappings_first(const struct attachment *a); /* by address */
+struct mapping *mappings_next(const struct attachment *a, const struct mapping *m);
+void mappings_free(struct attachment *a);
+
+/* tenants.c */
+bool tenants_have(const struct service *s, const char *address);
+void tenants_holder_gone(struct service *s, const char *holder);
+void tenants_done(struct service *s);
+
+/* hotplug.c */
+int hotplug_init(struct service *s, struct refusal *refusal);
+void hotplug_done(struct service *s);
+/* Nobody can use the device any more: what is attached there is lost. Tries again until the table has it. */
+void hotplug_device_gone(struct service *s, const char *address);

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Devices that were given away by Open: to one holder at a time. When that is
+ * gone the kernel still has the last word: a device whose fds live on in some
+ * other process can't be bound again.
+ */
+#include "service/mediated.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct tenant {
+        TAILQ_ENTRY(tenant) entry;
+        char address[PCI_ADDRESS_MAX];
+        char holder[];
+};
+
+static struct tenant *find(const struct service *s, const char *address) {
+        struct tenant *t;
+
+        TAILQ_FOREACH(t, &s->tenants, entry)
+                if (strcmp(t->address, address) == 0)
+                        return t;
+        return NULL;
+}
+
+bool tenants_have(const struct service *s, const char *address) {
+        return find(s, address);
+}
+
+static void forget(struct service *s, struct tenant *t) {
+        TAILQ_REMOVE(&s->tenants, t, entry);
+        free(t);
+}
+
+void tenants_holder_gone(struct service *s, const char *holder) {
+        struct tenant *t, *next;
+
+        for (t = TAILQ_FIRST(&s->tenants); t; t = next) {
+                next = TAILQ_NEXT(t, entry);
+                if (strcmp(t->holder, holder) == 0)
+                        forget(s, t);
+        }
+}
+
+void tenants_done(struct service *s) {
+        while (TAILQ_FIRST(&s->tenants))
+                forget(s, TAILQ_FIRST(&s->tenants));
+}
+
+enum device_held service_device_held(const struct service *s, const char *address) {
+        if (held_device_find(s, address))
+                return DEVICE_HELD_MEDIATED;
+        return tenants_have(s, address) ? DEVICE_HELD_TENANT : DEVICE_HELD_NOT;
+}
+
+int service_open_device(struct service *s, const char *address, const char *holder, int *ret_device, int *ret_iommufd,
+                        struct refusal *refusal) {
+        const struct device_info *info = device_list_find(&s->devices, address);
+        struct tenant *t;
+        int r;
+
+        if (!info)
+                return refuse(refusal, ENODEV, "There is no device %s here that could use PASIDs; `pasidctl devices` lists those "
+                              "there are.", address);
+        if (!info->usable)
+                return refuse(refusal, EMEDIUMTYPE, "Device %s cannot use PASIDs: %s", address, info->reason);
+        if (held_device_find(s, address))
+                return refuse(refusal, EBUSY, "Device %s is open in pasidd itself, for mediated consumers; it can be given away when "
+                              "the last of them has ended.", address);
+        if (find(s, address))
+                return refuse(refusal, EBUSY, "Device %s was given to another holder, and is free when that one is gone.", address);
+        t = malloc(sizeof(*t) + strlen(holder) + 1);
+        if (!t)
+                return refuse(refusal, ENOMEM, "Out of memory.");
+        r = s->kernel->ops->open_for_tenant(s->kernel, info, ret_device, ret_iommufd, refusal);
+        if (r < 0) {
+                free(t);
+                return r;
+        }
+        memcpy(t->address, info->address, sizeof(t->address));
+        memcpy(t->holder, holder, strlen(holder) + 1);
+        TAILQ_INSERT_TAIL(&s->tenants, t, entry);
+        return 0;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The devices of a daemon on tests/bus/fake-kernel.c, which are those of
+ * tests/data/mk-sysfs.sh by address, and mediated consumers of them.
+ */
+#pragma once
+
+#include "client.h"
+
+#define FIRST "0000:01:00.0"
+#define SECOND "0000:02:00.0"
+#define THIRD "0000:03:00.0"
+#define FIRST_PATH PASIDD_DEVICE_PREFIX "/_30000_3a01_3a00_2e0"
+#define SECOND_PATH PASIDD_DEVICE_PREFIX "/_30000_3a02_3a00_2e0"
+#define THIRD_PATH PASIDD_DEVICE_PREFIX "/_30000_3a03_3a00_2e0"
+
+#define device_error(c, error, text, path, member, ...) \
+        client_error(__FILE__, __LINE__, c, error, text, path, PASIDD_IFACE_DEVICE, member, __VA_ARGS__)
+
+/* A running daemon on the fake kernel. */
+static inline struct fixture *fake_begin(enum bus_kind kind, const char *config) {
+        struct fixture *f = fixture_new(config);
+
+        if (kind != BUS_NONE) {
+                ck_assert_int_ge(message_bus_new(kind, f->dir, &f->bus), 0);
+                ck_assert_int_ge(daemon_set_bus(f->daemon, f->bus->address), 0);
+        }
+        fixture_use_fake_kernel(f, "");
+        fixture_start(f);
+        return f;
+}
+
+/* Of the first device, and there until Exit; the path is to be freed. */
+static inline char *init_mediated(struct client *c, const char *name) {
+        return init_ok(c, name, 3, "mode", "s", "mediated", "hold", "s", "boot", "devices", "as", 1, FIRST);
+}

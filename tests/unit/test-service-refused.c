@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Each call of the kernel and each step of the table is refused in turn, in
+ * each request of the mediated mode: whoever asked is told why, and memory,
+ * tables and kernel are as they were; what had been made or undone in the
+ * kernel was taken back in the reverse order. Asked again, it is done.
+ */
+#include <string.h>
+
+#include "service-fixture.h"
+#include "suite.h"
+
+static struct fixture f;
+static enum hold_kind hold;
+static uint32_t pasids[3];
+static uint64_t iova;
+
+static void setup(void) {
+        fixture_init(&f);
+        ck_assert_int_eq(fixture_start(&f), 0);
+}
+
+static void teardown(void) {
+        fixture_done(&f);
+}
+
+static struct consumer *vm(void) {
+        return fixture_get(&f, "vm");
+}
+
+static struct fault_store *table(void) {
+        return hold == HOLD_PERSISTENT ? f.persistent : f.runtime;
+}
+
+/* Two devices behind one IOMMU, one behind another. */
+static void prepare_number(void) {
+        struct refusal refusal = {};
+
+        fixture_mediated(&f, 1000, "vm", hold, DEVICES("0000:01:00.0", "0000:02:00.0", "0000:04:00.0"));
+        ck_assert_int_eq(service_alloc(f.service, vm(), &(struct alloc_request) { .count = 1, .token = "t" }, NULL,
+                                       pasids, &refusal), 0);
+        ck_assert_int_eq(service_flush(f.service), 0);
+}
+
+static void prepare_open(void) {
+        struct refusal refusal = {};
+
+        prepare_number();
+        ck_assert_int_eq(service_attach(f.service, vm(), pasids[0], &refusal), 0);
+        ck_assert_int_eq(service_detach(f.service, vm(), pasids[0], &refusal), 0);
+}
+
+static void prepare_attached(void) {
+        struct refusal refusal = {};
+
+        prepare_number();
+        ck_assert_int_eq(service_attach(f.service, vm(), pasids[0], &refusal), 0);
+        for (int i = 1; i < 3; i++)
+                pasids[i] = fixture_alloc_attached(&f, "vm");
+        ck_assert_int_eq(service_map(f.service, vm(), pasids[0],
+                                     &(struct kernel_mapping) { .length = 0x3000, .flags = MAP_READ }, &iova, &refusal), 0);
+}
+
+static int ask_attach(struct refusal *refusal) {
+        return service_attach(f.service, vm(), pasids[0], refusal);
+}
+
+static int ask_alloc(struct refusal *refusal) {
+        return service_alloc_attached(f.service, vm(), &(struct alloc_request) { .count = 1, .private_bytes = 3 },
+                                      "abc", &pasids[1], refusal);
+}
+
+static int ask_detach(struct refusal *refusal) {
+        return service_detach(f.service, vm(), pasids[0], refusal);
+}
+
+static int ask_free(struct refusal *refusal) {
+        return service_free_pasids(f.service, vm(), pasids, 1, refusal);
+}
+
+static int ask_free_many(struct refusal *refusal) {
+        return service_free_pasids(f.service, vm(), pasids, 3, refusal);
+}
+
+static int ask_free_token(struct refusal *refusal) {
+        size_t n;
+
+        return service_free_token(f.service, vm(), "t", &n, refusal);
+}
+
+static int ask_exit(struct refusal *refusal) {
+        return service_exit_consumer(f.service, vm(), "exit", refusal);
+}
+
+static int ask_map(struct refusal *refusal) {
+        return service_map(f.service, vm(), pasids[0],
+                           &(struct kernel_mapping) { .length = 0x2000, .iova = 0x100000, .flags = MAP_READ | MAP_WRITE | MAP_FIXED_IOVA },
+                           &iova, refusal);
+}
+
+static int ask_unmap(struct refusal *refusal) {
+        uint64_t unmapped;
+
+        return service_unmap(f.service, vm(), pasids[0], iova, 0x3000, &unmapped, refusal);
+}
+
+static const struct request {
+        const char *what;
+        void (*prepare)(void);
+        int (*ask)(struct refusal *refusal);
+        unsigned n_calls;    /* of the kernel that can refuse it */
+        unsigned n_destroys; /* after its commit: nothing can be refused then */
+        unsigned n_steps;    /* of the table, from begin to commit */
+        bool is_one_way;     /* what the kernel has done can't be taken back */
+} requests[] = {
+        { "first attach", prepare_number, ask_attach, 9, 0, 4, false },
+        { "attach", prepare_open, ask_attach, 6, 0, 4, false },
+        { "first alloc", prepare_number, ask_alloc, 9, 0, 7, false },
+        { "alloc", prepare_open, ask_alloc, 6, 0, 7, false },
+        { "detach", prepare_attached, ask_detach, 3, 3, 4, false },
+        { "free", prepare_attached, ask_free, 3, 3, 5, false },
+        { "free many", prepare_attached, ask_free_many, 9, 9, 11, false },
+        { "free token", prepare_attached, ask_free_token, 3, 3, 5, false },
+        { "exit", prepare_attached, ask_exit, 9, 9, 12, false },
+        { "map", prepare_attached, ask_map, 1, 0, 3, false },
+        { "unmap", prepare_attached, ask_unmap, 1, 0, 3, true },
+};
+
+static const enum hold_kind holds[] = { HOLD_BOOT, HOLD_PERSISTENT };
+
+#define N_TESTS (int) (ELEMENTSOF(requests) * ELEMENTSOF(holds))
+
+static const struct request *begin(int i) {
+        const struct request *request = &requests[i / (int) ELEMENTSOF(holds)];
+
+        hold = holds[i % (int) ELEMENTSOF(holds)];
+        request->prepare();
+        fixture_expect_consistent(&f);
+        return request;
+}
+
+static void expect_refused(const struct request *request, int code, char *picture) {
+        struct refusal refusal = {};
+
+        ck_assert_msg(request->ask(&refusal) == -code, "%s was not refused: %s", request->what, refusal.text);
+        ck_assert_int_eq(refusal.code, code);
+        fake_kernel_expect_undone(&f.kernel);
+        fixture_expect_same(&f, picture);
+        fixture_expect_consistent(&f);
+}
+
+static void expect_done(const struct request *request) {
+        struct refusal refusal = {};
+
+        ck_assert_msg(request->ask(&refusal) == 0, "%s was refused: %s", request->what, refusal.text);
+        fixture_expect_consistent(&f);
+}
+
+START_TEST(test_kernel_refuses) {
+        static const int codes[] = { EBUSY, ENXIO, EMEDIUMTYPE, ENOMEM };
+        const struct request *request = begin(_i);
+
+        for (unsigned n = 1; n <= request->n_calls; n++) {
+                int code = codes[n % ELEMENTSOF(codes)];
+                char *picture = fixture_picture(&f);
+
+                f.now.realtime_usec++;
+                fake_kernel_forget_steps(&f.kernel);
+                fake_kernel_fail(&f.kernel, n, code);
+                expect_refused(request, code, picture);
+        }
+        fake_kernel_fail(&f.kernel, 0, 0);
+        expect_done(request);
+        ck_assert_uint_eq(f.kernel.n_calls, request->n_calls + request->n_destroys);
+}
+END_TEST
+
+START_TEST(test_table_refuses) {
+        const struct request *request = begin(_i);
+
+        for (unsigned n = 1; n <= request->n_steps && !request->is_one_way; n++) {
+                char *picture = fixture_picture(&f);
+
+                f.now.realtime_usec++;
+                fake_kernel_forget_steps(&f.kernel);
+                fault_store_fail(table(), n, EFBIG);
+                expect_refused(request, EFBIG, picture);
+        }
+        fault_store_fail(table(), request->n_steps + 1, EFBIG);
+        expect_done(request);
+        ck_assert_uint_eq(table()->fail_at, 1);
+        fault_store_fail(table(), 0, 0);
+        fixture_restart(&f); /* and the tables contradict themselves in nothing */
+        fixture_expect_consistent(&f);
+}
+END_TEST
+
+/* A number that was not attached comes along: its end is one in one with that of the others. */
+START_TEST(test_table_refuses_in_a_batch) {
+        const struct request *request = begin(_i);
+
+        for (unsigned n = 1; n <= request->n_steps && !request->is_one_way; n++) {
+                struct alloc_request other = { .count = 1 };
+                struct refusal refusal = {};
+                uint32_t pasid;
+                char *picture;
+
+                if (n == 1)
+                        fixture_consumer(&f, "other", NULL, hold);
+                ck_assert_int_eq(service_alloc(f.service, fixture_get(&f, "other"), &other, NULL, &pasid, &refusal), 0);
+                picture = fixture_picture(&f);
+                fake_kernel_forget_steps(&f.kernel);
+                fault_store_fail(table(), n + 1, EIO); /* the first is the other's commit */
+                expect_refused(request, EIO, picture);
+                ck_assert_int_eq(fixture_state(&f, "other", pasid), ROW_ALLOCATED);
+        }
+        expect_done(request);
+}
+END_TEST
+
+/* After the commit the objects behind it are destroyed; what stays is for the log, and in nobody's way. */
+START_TEST(test_kernel_keeps_objects) {
+        const struct request *request = begin(_i);
+        size_t n_objects;
+
+        for (unsigned n = 1; n <= request->n_destroys; n++) {
+                struct refusal refusal = {};
+
+                if (n > 1) {
+                        if (vm()) {
+                                ck_assert_int_eq(service_exit_consumer(f.service, vm(), "exit", &refusal), 0);
+                                ck_assert_int_eq(service_flush(f.service), 0);
+                        }
+                        request->prepare();
+                }
+                fake_kernel_fail(&f.kernel, request->n_calls + n, EBUSY);
+                ck_assert_msg(request->ask(&refusal) == 0, "%s", refusal.text);
+                fake_kernel_fail(&f.kernel, 0, 0);
+                ck_assert_int_eq(service_flush(f.service), 0);
+                if (vm() && core_row_get(vm(), pasids[0]))
+                        ck_assert_int_eq(ask_attach(&refusal), 0); /* the number itself is free of it */
+        }
+        if (vm())
+                ck_assert_int_eq(ask_exit(&(struct refusal) {}), 0);
+        ck_assert_int_eq(service_flush(f.service), 0);
+        /* Of each that stays at most one page table, the address space and the memory in it. */
+        n_objects = f.kernel.n_objects;
+        ck_assert_uint_le(n_objects, request->n_destroys * 3);
+        ck_assert_uint_ge(n_objects, request->n_destroys);
+        ck_assert_uint_le(fake_kernel_count(&f.kernel, FAKE_HWPT), request->n_destroys);
+}
+END_TEST
+
+/* Not even the undo gets through: whoever asked is told the first cause, and in memory and table nothing has changed. */
+START_TEST(test_kernel_refuses_from_then_on) {
+        const struct request *request = begin(_i);
+        struct refusal refusal = {};
+        bool is_done = false;
+
+        for (unsigned n = 1; n <= request->n_calls && !is_done; n++) {
+                uint32_t n_attached = core_space_count(service_core(f.service), 11, ROW_ATTACHED);
+
+                if (n > 1 && request->n_destroys == 0 && !strstr(request->what, "first"))
+                        break; /* the next attach would not be the kernel's first: that is not tried */
+                fake_kernel_fail_from(&f.kernel, n, EBUSY);
+                is_done = request->ask(&refusal) == 0; /* by and by all is detached, if not attached again */
+                if (is_done)
+                        ck_assert_uint_gt(request->n_destroys, 0);
+                else {
+                        ck_assert_int_eq(refusal.code, EBUSY);
+                        ck_assert_uint_eq(core_space_count(service_core(f.service), 11, ROW_ATTACHED), n_attached);
+                }
+                ck_assert(!service_is_pending(f.service));
+        }
+        fake_kernel_fail(&f.kernel, 0, 0);
+        refusal = (struct refusal) {};
+        if (!is_done)
+                ck_assert_msg(request->ask(&refusal) == 0, "%s", refusal.text);
+        if (vm())
+                ck_assert_int_eq(ask_exit(&refusal), 0);
+        ck_assert_int_eq(service_flush(f.service), 0);
+        ck_assert_uint_eq(fake_kernel_count(&f.kernel, FAKE_DEVICE), 0);
+        ck_assert_uint_eq(fake_kernel_count(&f.kernel, FAKE_ATTACHMENT), 0);
+}
+END_TEST
+
+int main(void) {
+        Suite *suite = suite_create("service-refused");
+        TCase *tc = tcase_create("refused");
+
+        tcase_add_checked_fixture(tc, setup, teardown);
+        tcase_set_timeout(tc, 60);
+        tcase_add_loop_test(tc, test_kernel_refuses, 0, N_TESTS);
+        tcase_add_loop_test(tc, test_table_refuses, 0, N_TESTS);
+        tcase_add_loop_test(tc, test_table_refuses_in_a_batch, 0, N_TESTS);
+        tcase_add_loop_test(tc, test_kernel_keeps_objects, 0, N_TESTS);
+        tcase_add_loop_test(tc, test_kernel_refuses_from_then_on, 0, N_TESTS);
+        suite_add_tcase(suite, tc);
+        return suite_run(suite);
+}
