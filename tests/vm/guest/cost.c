@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * cost: what pasidd adds to the system calls. A number with an address space
+ * and memory in it, by pasidd and by this process itself on the same device,
+ * and a Ping beside them; and the first attachments against the thousandth.
+ * Medians, in microseconds.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <systemd/sd-bus.h>
+
+#include <pasid/pasid.h>
+
+#include "internal/cleanup.h"
+#include "internal/contract.h"
+#include "internal/uapi-iommufd.h"
+
+#define ROUNDS 200
+#define MANY 1000
+#define EDGE 50 /* of the many, at each end */
+#define MEMORY 65536U
+
+static void fail(const char *what, int r) {
+        (void) fprintf(stderr, "cost: %s: %s\n", what, pasid_strerror(r));
+        exit(EXIT_FAILURE);
+}
+
+static double now(void) {
+        struct timespec ts;
+
+        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (double) ts.tv_sec * 1e6 + (double) ts.tv_nsec / 1e3;
+}
+
+static int compare(const void *a, const void *b) {
+        double x = *(const double *) a, y = *(const double *) b;
+
+        return x < y ? -1 : x > y;
+}
+
+static double median(double *values, size_t n) {
+        qsort(values, n, sizeof(*values), compare);
+        return values[n / 2];
+}
+
+static double ping(void) {
+        double times[ROUNDS];
+        sd_bus *bus;
+        int r;
+
+        r = sd_bus_new(&bus);
+        if (r >= 0)
+                r = sd_bus_set_address(bus, "unix:path=" PASIDD_SOCKET);
+        if (r >= 0)
+                r = sd_bus_start(bus);
+        for (size_t i = 0; r >= 0 && i < ROUNDS; i++) {
+                double start = now();
+
+                r = sd_bus_call_method(bus, NULL, PASIDD_PATH, "org.freedesktop.DBus.Peer", "Ping", NULL, NULL, NULL);
+                times[i] = now() - start;
+        }
+        if (r < 0)
+                fail("Ping", r);
+        sd_bus_flush_close_unref(bus);
+        return median(times, ROUNDS);
+}
+
+static struct pasid_consumer *init(struct pasid_client *client, const char *device) {
+        struct pasid_consumer_options options = PASID_CONSUMER_OPTIONS_INIT;
+        const char *devices[] = { device, NULL };
+        struct pasid_consumer *consumer;
+        int r;
+
+        options.devices = devices;
+        options.mode = PASID_MODE_MEDIATED;
+        r = pasid_consumer_init(client, "cost", &options, &consumer);
+        if (r < 0)
+                fail(pasid_strerror_last(client), r);
+        return consumer;
+}
+
+static double attach(struct pasid_client *client, struct pasid_consumer *consumer, int memory, uint32_t *ret) {
+        struct pasid_alloc_options options = PASID_ALLOC_OPTIONS_INIT;
+        double start = now();
+        uint64_t iova;
+        int r;
+
+        options.attach = true;
+        r = pasid_alloc(consumer, 0, 0, NULL, 0, &options, ret);
+        if (r >= 0 && memory >= 0)
+                r = pasid_map(consumer, *ret, memory, 0, MEMORY, 0, PASID_MAP_READ | PASID_MAP_WRITE, &iova);
+        if (r < 0)
+                fail(pasid_strerror_last(client), r);
+        return now() - start;
+}
+
+static double through_pasidd(struct pasid_client *client, const char *device, int memory) {
+        struct pasid_consumer *consumer = init(client, device);
+        double times[ROUNDS];
+        uint32_t pasid;
+
+        for (size_t i = 0; i < ROUNDS; i++) {
+                times[i] = attach(client, consumer, memory, &pasid);
+                (void) pasid_free(consumer, pasid);
+        }
+        (void) pasid_consumer_exit(consumer);
+        pasid_consumer_free(consumer);
+        return median(times, ROUNDS);
+}
+
+static void many(struct pasid_client *client, const char *device) {
+        struct pasid_consumer *consumer = init(client, device);
+        double times[MANY];
+        uint32_t pasid;
+
+        for (size_t i = 0; i < MANY; i++)
+                times[i] = attach(client, consumer, -1, &pasid);
+        (void) printf("Alloc and attach, the first %d: %.0f us; the last %d of %d: %.0f us\n", EDGE, median(times, EDGE), EDGE, MANY,
+                      median(times + MANY - EDGE, EDGE));
+        (void) pasid_consumer_exit(consumer);
+        pasid_consumer_free(consumer);
+}
+
+static double by_itself(struct pasid_client *client, const char *device, int memory) {
+        struct pasid_vfio *vfio;
+        int device_fd, iommufd, r;
+        double times[ROUNDS];
+
+        r = pasid_device_open(client, device, &device_fd, &iommufd);
+        if (r < 0)
+                fail(pasid_strerror_last(client), r);
+        r = pasid_vfio_new(device_fd, iommufd, &vfio);
+        for (uint32_t i = 0; r >= 0 && i < ROUNDS; i++) {
+                struct uapi_iommu_ioas_alloc ioas = { .size = sizeof(ioas) };
+                struct uapi_iommu_ioas_map_file map = { .size = sizeof(map), .fd = memory, .length = MEMORY,
+                                                        .flags = UAPI_IOMMU_IOAS_MAP_READABLE | UAPI_IOMMU_IOAS_MAP_WRITEABLE };
+                struct uapi_iommu_destroy destroy = { .size = sizeof(destroy) };
+                double start = now();
+
+                r = ioctl(iommufd, UAPI_IOMMU_IOAS_ALLOC, &ioas) < 0 ? -errno : 0;
+                if (r >= 0)
+                        r = pasid_vfio_attach(vfio, i + 1, ioas.out_ioas_id);
+                map.ioas_id = ioas.out_ioas_id;
+                if (r >= 0 && ioctl(iommufd, UAPI_IOMMU_IOAS_MAP_FILE, &map) < 0)
+                        r = -errno;
+                times[i] = now() - start;
+                if (r >= 0)
+                        r = pasid_vfio_detach(vfio, i + 1);
+                destroy.id = ioas.out_ioas_id;
+                if (r >= 0 && ioctl(iommufd, UAPI_IOMMU_DESTROY, &destroy) < 0)
+                        r = -errno;
+        }
+        if (r < 0)
+                fail("by itself", r);
+        pasid_vfio_free(vfio);
+        (void) close(device_fd);
+        (void) close(iommufd);
+        return median(times, ROUNDS);
+}
+
+int main(int argc, char **argv) {
+        double a_ping, pasidds, own;
+        struct pasid_client *client;
+        int memory, r;
+
+        if (argc != 2) {
+                (void) fprintf(stderr, "cost DEVICE\n");
+                return 2;
+        }
+        memory = memfd_create("cost", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        if (memory < 0 || ftruncate(memory, MEMORY) < 0 || fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK) < 0)
+                fail("memory", -errno);
+        r = pasid_client_new(NULL, &client);
+        if (r < 0)
+                fail("connect", r);
+        a_ping = ping();
+        pasidds = through_pasidd(client, argv[1], memory);
+        many(client, argv[1]);
+        own = by_itself(client, argv[1], memory);
+        (void) printf("Ping %.0f us; alloc, attach and map: by pasidd %.0f us, by the system calls alone %.0f us: "
+                      "pasidd adds %.1f Pings\n", a_ping, pasidds, own, (pasidds - own) / a_ping);
+        pasid_client_free(client);
+        return EXIT_SUCCESS;
+}

@@ -1,0 +1,41 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2119
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Machine: first second
+# pasidd finds the devices of a real kernel, and says of each that it can't use
+# why that is and what would help.
+# shellcheck source=tests/tap.sh
+. /tests/tap.sh
+# shellcheck source=tests/vm/guest/kit.sh
+. /tests/kit.sh
+
+# NAME ADDRESS PATTERN: it is unusable for a reason like that
+refused() {
+        tap_equal "$1: unusable" false "$(device_field "$2" usable)"
+        reason=$(device_field "$2" reason)
+        # shellcheck disable=SC2254
+        case $reason in
+        $3) tap_ok "$1: says why" ;;
+        *) tap_not_ok "$1: says why" "reason: $reason" ;;
+        esac
+}
+
+bind_vfio $WIDE $NARROW $PLAIN $TWIN_A
+start_pasidd || exit
+
+tap_equal "width 20: usable" true "$(device_field $WIDE usable)"
+tap_equal "width 20: largest number" 1048575 "$(device_field $WIDE max_pasid)"
+tap_equal "width 20: driver" '"vfio-pci"' "$(device_field $WIDE driver)"
+tap_equal "width 20: group" "$(basename "$(readlink "$pci/devices/$WIDE/iommu_group")")" "$(device_field $WIDE iommu_group)"
+tap_equal "width 20: width of the IOMMU" 20 "$(device_field $WIDE iommu_width)"
+tap_equal "width 8: usable" true "$(device_field $NARROW usable)"
+tap_equal "width 8: largest number" 255 "$(device_field $NARROW max_pasid)"
+tap_equal "width 8: width of the device" 8 "$(device_field $NARROW pci_width)"
+refused "no capability" $PLAIN '*no PASID capability*'
+refused "no driver" $WIDE2 '*no driver is bound*vfio-pci*'
+refused "another driver in its group" $TWIN_B '*no driver is bound*'
+tap_equal "a device that the kernel's own driver has: unusable" false "$(device_field 0000:00:03.0 usable)"
+tap_equal "one line on stderr: nothing wrong" "" "$(pasidctl devices 2>&1 >/dev/null)"
+stop_pasidd
+tap_equal "it ends as it should" 0 $?
+tap_done

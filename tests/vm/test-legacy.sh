@@ -1,0 +1,21 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2119
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Machine: legacy
+# An IOMMU without scalable mode: the kernel lets every attach of a PASID
+# "succeed" there and do nothing, so pasidd must refuse the device.
+# shellcheck source=tests/tap.sh
+. /tests/tap.sh
+# shellcheck source=tests/vm/guest/kit.sh
+. /tests/kit.sh
+
+bind_vfio $WIDE
+start_pasidd || exit
+tap_equal "unusable" false "$(device_field $WIDE usable)"
+reason=$(device_field $WIDE reason)
+case $reason in
+*"scalable mode"*"sm_on"*) tap_ok "says why, and what would help" ;;
+*) tap_not_ok "says why, and what would help" "reason: $reason" ;;
+esac
+tap_equal "no number is left to give" 0 "$(device_field $WIDE max_pasid)"
+tap_done
