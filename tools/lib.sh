@@ -12,7 +12,10 @@ packages_build=(gcc g++ libc6-dev make autoconf automake libtool pkgconf
 packages_test=(check libsubunit-dev dbus dbus-broker libglib2.0-bin systemd sqlite3 libxml2-utils python3 xz-utils)
 # shellcheck disable=SC2034
 # To test with every tool:
-packages_tools=(clang clang-tidy cppcheck shellcheck valgrind)
+packages_tools=(clang libclang-rt-dev clang-tidy cppcheck shellcheck valgrind)
+# shellcheck disable=SC2034
+# To test in a virtual machine (tests/vm/run), for which it builds a kernel, too:
+packages_vm=(flex bison bc libelf-dev cpio xz-utils busybox-static jq mmdebstrap e2fsprogs fakeroot debian-archive-keyring)
 
 say() {
         printf '%s\n' "$*"
