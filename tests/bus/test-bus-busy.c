@@ -105,7 +105,7 @@ START_TEST(busy_for_many) {
         _cleanup_free_ char *path = init_mediated(&c, "vm"), *second = init_mediated(&c, "second");
         struct answer answers[N_CALLS] = {};
         uint32_t of_second = alloc_ok(&c, second, 0, 0);
-        int n_fds = process_count_fds(f->daemon->pid);
+        int n_fds = process_count_fds(f->daemon->pid), n_fds_before;
         unsigned n = 0;
 
         tell_busy(f, 1000000);
@@ -123,7 +123,9 @@ START_TEST(busy_for_many) {
         ck_assert_uint_eq(n, N_CALLS - N_WAITING);
         for (unsigned i = 0; i < N_CALLS; i++)
                 ck_assert_msg(answers[i].is_there == (i >= N_WAITING), "call %u", i);
+        n_fds_before = process_count_fds(f->daemon->pid);
         client_close(&c);
+        await(process_count_fds(f->daemon->pid) < n_fds_before); /* the daemon has noticed: none of them is tried again */
 
         /* room again for others */
         answers[0] = (struct answer) {};
