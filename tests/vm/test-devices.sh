@@ -76,10 +76,14 @@ expect "and cools: nobody has proven it detached" "error EAGAIN" b alloc 10 10
 # Who lets go at once is not waited for.
 expect "memory of b" "ok 0" b memory "$PAGE" 0x42
 expect "mapped" "ok 0x1000000" b map 12 0 0 "$PAGE" 0x1000000 $((RW | FIXED))
+pasidctl monitor --json=short >/run/news &
+monitor=$!
+pasidctl alloc UNUSED 2>/dev/null # as above
 unbind "$WIDE" &
 unbinder=$!
 begin=$(date +%s)
-usleep 300000
+wait_for is_requested
+kill "$monitor"
 expect "b detaches" ok b detach 12
 wait "$unbinder"
 took=$(($(date +%s) - begin))
