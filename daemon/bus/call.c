@@ -62,6 +62,8 @@ int call_answer(sd_bus_message *m, struct link *link, sd_bus_error *error, unsig
                 polkit_done(link->bus->polkit, m);
                 return error_from_refusal(error, r, &call.refusal);
         }
+        if (!link->is_direct) /* a direct connection has its own end of a turn */
+                link_commit_if_quiet(link);
         return 1;
 }
 

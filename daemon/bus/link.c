@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "bus/bus-callers.h"
 #include "bus/connection.h"
@@ -59,6 +60,19 @@ void link_commit_if_alone(struct link *link) {
 
         if (bus->last_link == link && bus->n_in_a_row > ALONE_AFTER && service_is_pending(bus->service))
                 (void) service_flush(bus->service); /* those who waited for it are told how it went */
+}
+
+/* On a message bus many clients are one link; what they have sent is all in its queue or its socket. */
+void link_commit_if_quiet(struct link *link) {
+        uint64_t queued = 0;
+        int received = 0;
+
+        if (!service_is_pending(link->bus->service))
+                return;
+        if (sd_bus_get_n_queued_read(link->sd, &queued) < 0 || queued > 0)
+                return;
+        if (ioctl(sd_bus_get_fd(link->sd), FIONREAD, &received) >= 0 && received == 0)
+                link_commit_if_alone(link);
 }
 
 int link_init(struct link *link, struct bus *bus, sd_bus *sd, bool is_direct) {

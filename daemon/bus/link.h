@@ -36,5 +36,7 @@ int link_get_caller(struct link *link, sd_bus_message *m, const struct caller **
 void link_note_holder(struct link *link);
 /* Commits at once what a client has changed with whom nobody would share the commit. */
 void link_commit_if_alone(struct link *link);
+/* The same on a message bus, if no other message has come. */
+void link_commit_if_quiet(struct link *link);
 /* Dispatches a message again that had to wait for something. */
 int link_dispatch_again(struct link *link, sd_bus_message *m);
