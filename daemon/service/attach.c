@@ -47,7 +47,7 @@ static int attach_in_kernel(struct service *s, struct consumer *c, struct row *r
         if (r >= 0)
                 r = service_commit(s, refusal);
         if (r < 0)
-                attachment_destroy(a);
+                (void) attachment_undo(a);
         return r;
 }
 
@@ -56,16 +56,13 @@ static int attach_row(struct service *s, struct consumer *c, struct row *row, st
         int r;
 
         r = attach_in_kernel(s, c, row, refusal);
-        if (r < 0 && is_first) {
-                struct mediation *m = mediation_of(c);
-
-                c->userdata = NULL;
-                mediation_free(m); /* nothing came of it, so its devices are open for nothing */
-        }
+        if (r < 0 && is_first && mediation_of(c))
+                mediation_drop(mediation_of(c)); /* its devices are open for nothing */
         return r;
 }
 
 int service_attach(struct service *s, struct consumer *c, uint32_t pasid, struct refusal *refusal) {
+        struct attachment *a;
         struct row *row;
         int r;
 
@@ -81,7 +78,11 @@ int service_attach(struct service *s, struct consumer *c, uint32_t pasid, struct
                 return service_refuse_no_row(c, pasid, refusal);
         if (row->state == ROW_LOST)
                 return refuse(refusal, ENXIO, "PASID %u of consumer \"%s\" was lost with its device; free it.", pasid, c->name);
-        if (mediation_find(c, pasid))
+        a = mediation_find(c, pasid);
+        if (a && a->is_stuck && !attachment_undo(a))
+                return refuse(refusal, EBUSY, "PASID %u of consumer \"%s\" is still attached to what is left of an attempt that "
+                              "failed, and the kernel refuses to detach it; try again.", pasid, c->name);
+        if (attachment_is_whole(mediation_find(c, pasid)))
                 return refuse(refusal, EADDRINUSE, "PASID %u of consumer \"%s\" is attached already; detach it first to begin "
                               "anew.", pasid, c->name);
         r = service_check_devices(c, refusal);
@@ -120,7 +121,7 @@ int service_alloc_attached(struct service *s, struct consumer *c, struct alloc_r
         if (r < 0)
                 return r;
         if (is_repeated) {
-                r = mediation_find(c, pasid) ? 0 : service_attach(s, c, pasid, refusal);
+                r = attachment_is_whole(mediation_find(c, pasid)) ? 0 : service_attach(s, c, pasid, refusal);
                 if (r >= 0)
                         *ret = pasid;
                 return r;
@@ -177,7 +178,7 @@ static struct attachment *get_attachment(struct consumer *c, uint32_t pasid, con
                 return NULL;
         if (!service_live_row(c, pasid))
                 *ret_error = service_refuse_no_row(c, pasid, refusal);
-        else if (!a)
+        else if (!attachment_is_whole(a))
                 *ret_error = refuse(refusal, ENOLINK, "PASID %u of consumer \"%s\" is not attached, so it has no address space; "
                                     "attach it first.", pasid, c->name);
         return a;

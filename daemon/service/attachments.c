@@ -80,19 +80,26 @@ static int build(struct attachment *a, struct refusal *refusal) {
         return r;
 }
 
-static void take_apart(struct attachment *a) {
+/* False: it is attached to some device still, and what is behind that stays with it. */
+static bool take_apart(struct attachment *a) {
         struct service *s = a->mediation->service;
+        bool is_detached = true;
 
         for (size_t i = a->n_devices; i-- > 0;) {
                 struct refusal refusal = {};
 
-                if (detach_device(a, i, &refusal) < 0)
-                        log_error("PASID %u stays attached to device %s: %s", a->pasid, a->devices[i].device->address, refusal.text);
+                if (detach_device(a, i, &refusal) >= 0)
+                        continue;
+                log_error("PASID %u stays attached to device %s: %s", a->pasid, a->devices[i].device->address, refusal.text);
+                is_detached = false;
         }
+        if (!is_detached)
+                return false;
         for (size_t i = a->n_devices; i-- > 0;)
                 if (!a->devices[i].is_shared)
                         destroy(s, a->devices[i].hwpt, "page table", a->pasid);
         destroy(s, a->ioas, "address space", a->pasid);
+        return true;
 }
 
 static struct attachment *attachment_new(struct mediation *m, uint32_t pasid) {
@@ -123,15 +130,12 @@ int attachment_make(struct mediation *m, uint32_t pasid, struct attachment **ret
         if (!a)
                 return refuse(refusal, ENOMEM, "Out of memory.");
         r = build(a, refusal);
-        if (r < 0) {
-                take_apart(a);
-                radix_drop(&m->attachments, pasid);
-                free(a);
-                return r;
-        }
         enter(a);
-        *ret = a;
-        return 0;
+        if (r < 0)
+                (void) attachment_undo(a);
+        else
+                *ret = a;
+        return r;
 }
 
 int attachment_adopt(struct mediation *m, uint32_t pasid, uint32_t ioas, struct attachment **ret) {
@@ -151,10 +155,22 @@ void attachment_note_shared(struct attachment *a) {
                         a->devices[i].is_shared = a->devices[i].is_shared || a->devices[k].hwpt == a->devices[i].hwpt;
 }
 
+bool attachment_undo(struct attachment *a) {
+        a->is_stuck = !take_apart(a);
+        if (a->is_stuck)
+                return false;
+        attachment_forget(a);
+        return true;
+}
+
 void attachment_destroy(struct attachment *a) {
+        (void) take_apart(a);
+        attachment_forget(a);
+}
+
+void attachment_forget(struct attachment *a) {
         struct mediation *m = a->mediation;
 
-        take_apart(a);
         mappings_free(a);
         radix_set(&m->attachments, a->pasid, NULL);
         radix_drop(&m->attachments, a->pasid);
@@ -177,7 +193,7 @@ int attachment_detach(struct attachment *a, struct refusal *refusal) {
 int attachment_reattach(struct attachment *a, struct refusal *refusal) {
         int r = 0;
 
-        for (size_t i = 0; i < a->n_devices; i++) {
+        for (size_t i = 0; i < a->n_devices && !a->is_stuck; i++) {
                 struct refusal why = {};
                 int k;
 

@@ -92,8 +92,11 @@ static int write_ending(struct store *store, void *userdata, struct refusal *ref
         const struct ending *e = userdata;
 
         for (size_t i = 0; i < e->n; i++) {
-                int r = store->ops->attachment_remove(store, e->consumer->id, e->attachments[i]->pasid, refusal);
+                int r;
 
+                if (e->attachments[i]->is_stuck)
+                        continue;
+                r = store->ops->attachment_remove(store, e->consumer->id, e->attachments[i]->pasid, refusal);
                 if (r < 0)
                         return r;
         }

@@ -239,12 +239,8 @@ void held_devices_done(struct service *s) {
                 struct attachment *a;
 
                 /* In memory only: closing the fds is the end of what hangs on them. */
-                while ((a = mediation_next(m->consumer, 0))) {
-                        radix_set(&m->attachments, a->pasid, NULL);
-                        radix_drop(&m->attachments, a->pasid);
-                        mappings_free(a);
-                        free(a);
-                }
+                while ((a = mediation_next(m->consumer, 0)))
+                        attachment_forget(a);
                 m->consumer->userdata = NULL;
                 mediation_free(m);
         }

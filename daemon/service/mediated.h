@@ -46,6 +46,7 @@ struct attachment {
         struct tree_node *mappings;
         size_t n_stale; /* mappings that are unmapped */
         uint64_t pinned;
+        bool is_stuck; /* what is left of an attempt that could not be undone: nobody's, and not in the table */
         size_t n_devices;
         struct attached_device devices[];
 };
@@ -66,11 +67,18 @@ static inline struct mediation *mediation_of(const struct consumer *c) {
         return c->userdata;
 }
 
+/* The consumer's, if it is no remnant. */
+static inline bool attachment_is_whole(const struct attachment *a) {
+        return a && !a->is_stuck;
+}
+
 /* mediation.c */
 /* After a failure, too, the consumer may have got one. */
 int mediation_get(struct service *s, struct consumer *c, struct mediation **ret, struct refusal *refusal);
 /* Without attachments only, and no more its consumer's: its devices are closed with their last user. NULL is fine. */
 void mediation_free(struct mediation *m);
+/* Nothing came of it: its consumer has none any more, unless a device that others use as well keeps a remnant of it. */
+void mediation_drop(struct mediation *m);
 struct attachment *mediation_find(const struct consumer *c, uint32_t pasid);
 /* The first at or above a number. */
 struct attachment *mediation_next(const struct consumer *c, uint32_t pasid);
@@ -88,7 +96,12 @@ void held_devices_close_unused(struct service *s);
 void held_devices_done(struct service *s);
 
 /* attachments.c: the kernel's side */
+/* On failure what was made is undone; if that fails, too, the number has a remnant, is_stuck, that keeps it from others. */
 int attachment_make(struct mediation *m, uint32_t pasid, struct attachment **ret, struct refusal *refusal);
+/* Nobody has heard of it: as attachment_destroy(), or, if it can't be detached, a remnant stays and this is false. */
+bool attachment_undo(struct attachment *a);
+/* In memory only. */
+void attachment_forget(struct attachment *a);
 /* Detached, its objects destroyed, and freed; what the kernel refuses there is logged. */
 void attachment_destroy(struct attachment *a);
 /* Stops the DMA, and can be taken back: page tables and mappings stay. */

@@ -49,6 +49,19 @@ void mediation_free(struct mediation *m) {
         free(m);
 }
 
+void mediation_drop(struct mediation *m) {
+        struct consumer *c = m->consumer;
+        struct attachment *a;
+
+        for (size_t i = 0; i < m->n_devices; i++)
+                if (m->n_attachments > 0 && m->devices[i]->n_users > 1)
+                        return;
+        while ((a = mediation_next(c, 0)))
+                attachment_forget(a); /* closing the devices is its end */
+        c->userdata = NULL;
+        mediation_free(m);
+}
+
 struct attachment *mediation_find(const struct consumer *c, uint32_t pasid) {
         const struct mediation *m = mediation_of(c);
 

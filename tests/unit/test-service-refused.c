@@ -284,6 +284,49 @@ START_TEST(test_kernel_refuses_from_then_on) {
 }
 END_TEST
 
+/* Half attached, and not to be detached: the number stays with its consumer, for as long as another keeps the device open. */
+START_TEST(test_kernel_keeps_an_attachment) {
+        struct alloc_request request = { .count = 1, .token = "t" };
+        struct refusal refusal = {};
+        uint32_t pasid = 0;
+
+        hold = HOLD_BOOT;
+        fixture_mediated(&f, 1000, "other", hold, DEVICES("0000:01:00.0", "0000:02:00.0", "0000:04:00.0"));
+        ck_assert_uint_gt(fixture_alloc_attached(&f, "other"), 0);
+        prepare_number();
+        /* address space, two page tables, first device; the second refuses, and from then on all do */
+        fake_kernel_fail_from(&f.kernel, 5, EBUSY);
+        if (_i == 0)
+                ck_assert_int_eq(ask_attach(&refusal), -EBUSY);
+        else {
+                ck_assert_int_eq(ask_alloc(&refusal), -EBUSY);
+                pasids[0] = core_row_next(vm(), pasids[0])->pasid; /* the one that could not be taken back */
+        }
+        ck_assert_uint_eq(fake_kernel_count(&f.kernel, FAKE_ATTACHMENT), 4);
+        ck_assert_int_eq(fixture_state(&f, "vm", pasids[0]), ROW_ALLOCATED);
+        ck_assert_int_eq(ask_attach(&refusal), -EBUSY);
+        ck_assert_int_eq(ask_free(&refusal), -EBUSY);
+        ck_assert_int_eq(ask_exit(&refusal), -EBUSY);
+        ck_assert_int_eq(service_map(f.service, vm(), pasids[0], &(struct kernel_mapping) { .length = 0x1000, .flags = MAP_READ },
+                                     &iova, &refusal), -ENOLINK);
+
+        fake_kernel_fail(&f.kernel, 0, 0);
+        if (_i == 0) {
+                ck_assert_int_eq(service_alloc_attached(f.service, vm(), &request, NULL, &pasid, &refusal), 0);
+                ck_assert_uint_eq(pasid, pasids[0]);
+                ck_assert_uint_eq(fake_kernel_count(&f.kernel, FAKE_ATTACHMENT), 6);
+        } else {
+                ck_assert_int_eq(ask_free(&refusal), 0);
+                ck_assert_uint_eq(fake_kernel_count(&f.kernel, FAKE_ATTACHMENT), 3);
+        }
+        ck_assert_int_eq(service_flush(f.service), 0);
+        fixture_expect_consistent(&f);
+        ck_assert_int_eq(ask_exit(&refusal), 0);
+        ck_assert_uint_eq(fake_kernel_count(&f.kernel, FAKE_ATTACHMENT), 3);
+        ck_assert_uint_eq(fake_kernel_count(&f.kernel, FAKE_IOAS), 1);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("service-refused");
         TCase *tc = tcase_create("refused");
@@ -295,6 +338,7 @@ int main(void) {
         tcase_add_loop_test(tc, test_table_refuses_in_a_batch, 0, N_TESTS);
         tcase_add_loop_test(tc, test_kernel_keeps_objects, 0, N_TESTS);
         tcase_add_loop_test(tc, test_kernel_refuses_from_then_on, 0, N_TESTS);
+        tcase_add_loop_test(tc, test_kernel_keeps_an_attachment, 0, 2);
         suite_add_tcase(suite, tc);
         return suite_run(suite);
 }
