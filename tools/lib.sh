@@ -12,7 +12,7 @@ packages_build=(gcc g++ libc6-dev make autoconf automake libtool pkgconf
 packages_test=(check libsubunit-dev dbus dbus-broker libglib2.0-bin systemd sqlite3 libxml2-utils python3 xz-utils)
 # shellcheck disable=SC2034
 # To test with every tool:
-packages_tools=(clang libclang-rt-dev clang-tidy cppcheck shellcheck valgrind)
+packages_tools=(ccache clang libclang-rt-dev clang-tidy cppcheck shellcheck valgrind)
 # shellcheck disable=SC2034
 # To test in a virtual machine (tests/vm/run), for which it builds a kernel, too:
 packages_vm=(flex bison bc libelf-dev cpio xz-utils busybox-static jq mmdebstrap e2fsprogs fakeroot debian-archive-keyring)
@@ -44,6 +44,8 @@ make_cache() {
         # A directory under /tmp could have been made by somebody else.
         [[ -O $base ]] || die "$base belongs to another user; set XDG_CACHE_HOME"
         cache=$base/pasidd/$(cksum <<<"$top" | cut -d' ' -f1)
+        # Paths below the clone are made relative, so that clones share what was compiled.
+        export CCACHE_DIR=$base/pasidd/ccache CCACHE_BASEDIR=$top CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=2G
         mkdir -p "$cache"
         chmod "$mode" "$base/pasidd" "$cache"
 }
@@ -89,6 +91,16 @@ make_configure() {
                 return
         fi
         "$top/autogen.sh"
+}
+
+# COMPILER: prints how to call it: through ccache if that is there, since several builds
+# compile the same files, and a new clone those of an old one. Needs make_cache.
+cached_compiler() {
+        if command -v ccache >/dev/null; then
+                say "ccache $1"
+        else
+                say "$1"
+        fi
 }
 
 # DIRECTORY ARGUMENT...: configures there, unless that was done with the same arguments

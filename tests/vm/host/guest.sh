@@ -8,7 +8,8 @@
 
 # Builds pasidd and puts it with its tests into $stage.
 make_stage() {
-        configure_build "$build" --enable-werror CC=gcc CXX=g++ CFLAGS="-O2 -g" --prefix=/usr --sysconfdir=/etc --localstatedir=/var
+        configure_build "$build" --enable-werror CC="$(cached_compiler gcc)" CXX="$(cached_compiler g++)" CFLAGS="-O2 -g" \
+                --prefix=/usr --sysconfdir=/etc --localstatedir=/var
         rm -rf "$stage.new"
         make -s -C "$build" -j"$(nproc)" all
         make -s -C "$build" DESTDIR="$stage.new" install-vm-guest
