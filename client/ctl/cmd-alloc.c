@@ -140,10 +140,15 @@ static int attach_all(struct pasid_consumer *consumer, const struct alloc_argume
         return 0;
 }
 
-static int give_back(struct ctl *ctl, struct pasid_consumer *consumer, const uint32_t *pasids, size_t n,
+/* Numbers of a token of the caller's may be from an earlier call, and in use. */
+static int give_back(struct ctl *ctl, struct pasid_consumer *consumer, const struct alloc_arguments *a, const uint32_t *pasids,
                      const char *why) {
-        int r = pasid_free_many(consumer, pasids, n);
+        size_t n = a->count;
+        int r;
 
+        if (a->options.token)
+                return ctl_fail(ctl, "%s The token keeps %s; repeat the command with it.", why, n == 1 ? "it" : "them");
+        r = pasid_free_many(consumer, pasids, n);
         if (r < 0)
                 return ctl_fail(ctl, "%s Nor could %s be freed again: %s", why, n == 1 ? "it" : "they",
                                 ctl_reason(ctl, r));
@@ -166,14 +171,14 @@ static int alloc_and_print(struct ctl *ctl, struct pasid_consumer *consumer, str
         r = attach_all(consumer, a, pasids);
         if (r < 0) {
                 why = strdup(ctl_reason(ctl, r));
-                return give_back(ctl, consumer, pasids, a->count, why ?: "Out of memory.");
+                return give_back(ctl, consumer, a, pasids, why ?: "Out of memory.");
         }
         r = print_numbers(ctl, consumer, pasids, a->count);
         if (r == 0)
                 return EXIT_SUCCESS;
         if (asprintf(&why, "The PASID%s cannot be printed: %s.", a->count == 1 ? "" : "s", strerror(-r)) < 0)
                 why = NULL;
-        return give_back(ctl, consumer, pasids, a->count, why ?: "Out of memory.");
+        return give_back(ctl, consumer, a, pasids, why ?: "Out of memory.");
 }
 
 static int run_alloc(struct ctl *ctl, int argc, char **argv) {
@@ -216,7 +221,8 @@ const struct verb verb_alloc = {
                 "  --attach            also attach them to the devices of the consumer, which has\n"
                 "                      to be mediated\n",
         .notes =
-                "If they cannot be attached or printed they are freed again.\n"
+                "If they cannot be attached or printed they are freed again; with --token they\n"
+                "stay, for the command to be repeated.\n"
                 "\nExample:\n"
                 "  pasidctl alloc vm-1 --count 4 --contiguous --align 4\n",
         .run = run_alloc,

@@ -58,7 +58,6 @@ _public_ int pasid_client_new(const struct pasid_client_options *options, struct
                 return -ENOMEM;
         client->n_ref = 1;
         client->pid = getpid();
-        client->uid = geteuid();
         client->fd = -EBADF;
         client->generation = 1;
         TAILQ_INIT(&client->late);
@@ -146,10 +145,14 @@ _public_ int pasid_client_get_timeout(struct pasid_client *client, uint64_t *ret
 static int process_bus(struct pasid_client *client) {
         int r;
 
-        client->event_result = 0;
-        r = sd_bus_process(client->bus, NULL);
-        if (client->event_result < 0)
-                return client->event_result;
+        /* What a blocking call came upon in passing is told first. */
+        r = client->event_result < 0 ? 0 : sd_bus_process(client->bus, NULL);
+        if (client->event_result < 0) {
+                int result = client->event_result;
+
+                client->event_result = 0;
+                return result;
+        }
         if (r == -ECONNRESET || r == -ENOTCONN || sd_bus_is_open(client->bus) <= 0)
                 return lp_fail(client, ECONNRESET, "The connection to pasidd at %s was lost; connect again.", client->address);
         if (r < 0)

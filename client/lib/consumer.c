@@ -122,6 +122,8 @@ static int append_options(sd_bus_message *m, const struct pasid_consumer_options
 }
 
 static int check_options(struct pasid_client *client, const struct pasid_consumer_options *o) {
+        if (o->reserved != 0)
+                return lp_fail(client, EINVAL, "The options' reserved field has to be 0, as PASID_CONSUMER_OPTIONS_INIT has it.");
         if (!pasid_hold_to_string(o->hold))
                 return lp_fail(client, EINVAL, "There is no hold number %d.", (int) o->hold);
         if (o->mode != PASID_MODE_ADVISORY && o->mode != PASID_MODE_MEDIATED)
@@ -197,7 +199,7 @@ _public_ int pasid_consumer_get(struct pasid_client *client, uid_t uid, const ch
         r = lp_call_new(client, PASIDD_PATH, PASIDD_IFACE_MANAGER, "GetConsumer", &call);
         if (r < 0)
                 return r;
-        r = sd_bus_message_append(call, "u", (uint32_t) (uid == PASID_UID_SELF ? client->uid : uid));
+        r = sd_bus_message_append(call, "u", (uint32_t) uid); /* the daemon knows who PASID_UID_SELF is */
         if (r < 0)
                 return lp_fail_append(client, r);
         r = append_name(client, call, name);

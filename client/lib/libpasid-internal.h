@@ -36,7 +36,6 @@ struct lp_late {
 struct pasid_client {
         unsigned n_ref; /* the program's one, and one for each consumer handle */
         pid_t pid;      /* who made it: a child of fork() must not use it */
-        uid_t uid;
         sd_bus *bus;    /* NULL: not connected */
         int fd;         /* the bus's, for a child to close */
         bool on_bus;    /* a message bus, not the daemon's own socket */

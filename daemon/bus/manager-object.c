@@ -25,6 +25,8 @@ static int manager_get_consumer(struct call *call) {
         r = consumer_name_check(name, &call->refusal);
         if (r < 0)
                 return r;
+        if (uid == UINT32_MAX) /* whoever asks may not know, in a user namespace, who that is out here */
+                uid = call->caller->uid;
         if (!core_consumer_get(service_core(call_service(call)), uid, name))
                 return refuse(&call->refusal, ESRCH, "There is no consumer \"%s\" of uid %u; "
                                                      "`pasidctl consumers` lists those there are.", name, uid);
@@ -33,7 +35,7 @@ static int manager_get_consumer(struct call *call) {
                 return r;
         return sd_bus_reply_method_return(call->message, "o", path);
 }
-DEFINE_METHOD(manager_get_consumer, CALL_READS);
+DEFINE_METHOD(manager_get_consumer, CALL_CALLER | CALL_READS);
 
 static int append_devices(sd_bus_message *m, const struct consumer *c) {
         int r = sd_bus_message_open_container(m, 'a', "s");

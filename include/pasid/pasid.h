@@ -219,8 +219,9 @@ struct pasid_consumer_options {
         /* /proc/PID/cgroup; one that the caller is in, or that belongs to its uid, for root any */
         const char *hold_unit;
         enum pasid_mode mode;
+        uint32_t reserved;     /* 0 */
 };
-#define PASID_CONSUMER_OPTIONS_INIT { sizeof(struct pasid_consumer_options), NULL, 0, 0, 0, PASID_HOLD_DEFAULT, -1, 0, NULL, PASID_MODE_ADVISORY }
+#define PASID_CONSUMER_OPTIONS_INIT { sizeof(struct pasid_consumer_options), NULL, 0, 0, 0, PASID_HOLD_DEFAULT, -1, 0, NULL, PASID_MODE_ADVISORY, 0 }
 
 /*
  * Becomes a consumer of PASIDs, within the range that the hardware imposes.
@@ -244,7 +245,7 @@ struct pasid_consumer_options {
  */
 int pasid_consumer_init(struct pasid_client *client, const char *name, const struct pasid_consumer_options *options, struct pasid_consumer **ret);
 
-/* The uid that the client had when it connected. */
+/* The uid of the client as the daemon sees it, who may be another outside of a user namespace. */
 #define PASID_UID_SELF ((uid_t) -1)
 
 /*
@@ -330,7 +331,8 @@ struct pasid_alloc_options {
  * PASID_PRIVATE_MAX; NULL if private_size is 0; read by owner and root only.
  * options: NULL for the defaults. count: 1..PASID_MAX. ret_pasids: room for
  * count numbers, filled in ascending order for contiguous ones.
- * EDOM min > max, or a bound outside PASID_MIN..PASID_MAX; ERANGE outside the
+ * EDOM min > max, a bound outside PASID_MIN..PASID_MAX, or a range of fewer
+ * than count numbers; ENXIO a device of the consumer is gone; ERANGE outside the
  * consumer's range; ENOSPC none free, or too few; EADDRINUSE the one number
  * asked for is taken; EAGAIN only numbers that cool down are left (the sentence
  * says until when); EDQUOT the consumer's or the uid's limit; EMSGSIZE

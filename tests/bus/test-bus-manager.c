@@ -244,6 +244,9 @@ START_TEST(get_consumer) {
         ck_assert_str_eq(found, path);
         manager_error(&c, E("NoSuchConsumer"), "vm-2", "GetConsumer", "us", (uint32_t) geteuid(), "vm-2");
         manager_error(&c, E("NoSuchConsumer"), "4711", "GetConsumer", "us", 4711U, "vm-1");
+        free(found);
+        ck_assert(consumer_exists(&c, UINT32_MAX, "vm-1", &found)); /* the caller's */
+        ck_assert_str_eq(found, path);
         exit_ok(&c, path);
         manager_error(&c, E("NoSuchConsumer"), "vm-1", "GetConsumer", "us", (uint32_t) geteuid(), "vm-1");
         client_close(&c);

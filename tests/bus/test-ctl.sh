@@ -418,6 +418,10 @@ tap_none "no pager in a pipe" "$(PAGER='sed s/.*/paged/' "$ctl" list | grep page
 before=$(live)
 refuses "alloc on a full disk" "No space.*freed again" sh -c 'exec "$0" alloc vm-1 --count=3 >/dev/full' "$ctl"
 refuses "alloc --json on a full disk" "No space.*freed again" sh -c 'exec "$0" alloc vm-1 --json=short >/dev/full' "$ctl"
+token=$("$ctl" alloc vm-1 --token=kept)
+refuses "a repeated token on a full disk" "No space.*repeat" sh -c 'exec "$0" alloc vm-1 --token=kept >/dev/full' "$ctl"
+tap_equal "its number is still there" "$token" "$("$ctl" alloc vm-1 --token=kept)"
+"$ctl" free vm-1 "$token"
 refuses "alloc with stdout closed" "freed again" sh -c 'exec "$0" alloc vm-1 >&-' "$ctl"
 refuses "alloc of many on a full disk" "No space.*freed again" sh -c 'exec "$0" alloc vm-1 --min=1000000 --count=20000 >/dev/full' "$ctl"
 { got=0; "$ctl" alloc vm-1 --min=1000000 --count=20000 2>"$work/err" || got=$?; echo $got >"$work/status"; } | head -n 1 >/dev/null
