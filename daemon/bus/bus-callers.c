@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "bus/bus-hold.h"
+#include "bus/call.h"
 #include "log.h"
 #include "service/process.h"
 
@@ -59,8 +60,10 @@ static void bus_caller_remove(struct bus_caller *c) {
         if (c->is_subscribed)
                 count_subscribed(callers, -1);
         sd_bus_slot_unref(c->question);
-        for (size_t i = 0; i < c->n_waiting; i++)
+        for (size_t i = 0; i < c->n_waiting; i++) {
+                call_abandon(&callers->mb->link, c->waiting[i]); /* one dispatched again may have had a question open */
                 sd_bus_message_unref(c->waiting[i]);
+        }
         caller_done(&c->caller);
         free(c->name);
         free(c);
@@ -158,8 +161,10 @@ static int on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *error
                 c->is_known = true;
                 c->caller.start_time = process_start_time(link->bus->procfs, c->caller.pid);
                 for (size_t i = 0; i < c->n_waiting; i++) {
-                        if (link_dispatch_again(link, c->waiting[i]) < 0)
+                        if (link_dispatch_again(link, c->waiting[i]) < 0) {
                                 (void) sd_bus_reply_method_errorf(c->waiting[i], SD_BUS_ERROR_NO_MEMORY, "Out of memory.");
+                                call_abandon(link, c->waiting[i]);
+                        }
                         sd_bus_message_unref(c->waiting[i]);
                 }
                 c->n_waiting = 0;

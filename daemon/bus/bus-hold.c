@@ -83,30 +83,54 @@ static bool was_asked(struct core *core, const struct consumer *c) {
         return false;
 }
 
-int bus_hold_settle(struct message_bus *mb) {
-        struct core *core = service_core(mb->link.bus->service);
+/* The unique name of a holder on the bus as it is now; NULL: it was on the bus in an earlier life of it. */
+static const char *name_of(const struct message_bus *mb, const char *holder) {
         size_t prefix = strlen(BUS_HOLDER_PREFIX), guid = strlen(mb->guid);
-        struct consumer *c, *next;
-        int r;
 
-        for (c = core_consumer_next(core, NULL); c; c = next) {
-                _cleanup_free_ char *holder = NULL;
+        return strncmp(holder + prefix, mb->guid, guid) == 0 && holder[prefix + guid] == ':' ? holder + prefix + guid + 1 : NULL;
+}
 
-                next = core_consumer_next(core, c);
-                if (c->ended || c->hold != HOLD_CONNECTION || strncmp(c->holder, BUS_HOLDER_PREFIX, prefix) != 0)
+/* Those of now are asked for; the others are the caller's to end, and to free. */
+static int sort_holders(struct message_bus *mb, char **earlier, size_t *n_earlier) {
+        struct core *core = service_core(mb->link.bus->service);
+
+        for (struct consumer *c = core_consumer_next(core, NULL); c; c = core_consumer_next(core, c)) {
+                const char *name;
+                int r;
+
+                if (c->ended || c->hold != HOLD_CONNECTION ||
+                    strncmp(c->holder, BUS_HOLDER_PREFIX, strlen(BUS_HOLDER_PREFIX)) != 0 || was_asked(core, c))
                         continue;
-                holder = strdup(c->holder);
-                if (!holder)
-                        return -ENOMEM;
-                if (strncmp(holder + prefix, mb->guid, guid) != 0 || holder[prefix + guid] != ':') {
-                        end(mb, holder, "was on the bus in an earlier life of it");
+                name = name_of(mb, c->holder);
+                if (!name) {
+                        earlier[*n_earlier] = strdup(c->holder);
+                        if (!earlier[(*n_earlier)++])
+                                return -ENOMEM;
                         continue;
                 }
-                if (was_asked(core, c))
-                        continue;
-                r = ask(mb, holder, holder + prefix + guid + 1);
+                r = ask(mb, c->holder, name);
                 if (r < 0)
                         return r;
         }
         return 0;
+}
+
+/* The end of one may commit, which frees consumers: nobody walks their list meanwhile. */
+int bus_hold_settle(struct message_bus *mb) {
+        _cleanup_free_ char **earlier = NULL;
+        struct core_stats stats;
+        size_t n = 0;
+        int r;
+
+        core_get_stats(service_core(mb->link.bus->service), &stats);
+        earlier = calloc(stats.n_consumers + 1, sizeof(*earlier));
+        if (!earlier)
+                return -ENOMEM;
+        r = sort_holders(mb, earlier, &n);
+        for (size_t i = 0; i < n; i++) {
+                if (r >= 0)
+                        end(mb, earlier[i], "was on the bus in an earlier life of it");
+                free(earlier[i]);
+        }
+        return r;
 }

@@ -21,7 +21,11 @@ static int prepare(struct call *call, unsigned flags) {
         if (flags & CALL_READS)
                 (void) service_flush(call_service(call)); /* those who waited for it are told how it went */
         if (flags & CALL_CONSUMER) {
-                call->consumer = link_find_consumer(call->link);
+                /* Once more: the flush may have ended it, and with its news have asked this link for other consumers. */
+                r = link_find_consumer(call->link, sd_bus_message_get_path(call->message));
+                if (r < 0)
+                        return r;
+                call->consumer = call->link->consumer;
                 if (!call->consumer)
                         return refuse(&call->refusal, ESRCH, "Consumer \"%s\" of uid %u is gone.", call->link->name,
                                       (unsigned) call->link->uid);

@@ -91,23 +91,6 @@ static int get_devices(sd_bus *sd, const char *path, const char *interface, cons
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
-/* Takes the path apart, unless it is the same as before. */
-static int decode(struct link *link, const char *path) {
-        _cleanup_free_ char *name = NULL;
-        uid_t uid;
-        int r;
-
-        if (strcmp(path, link->path) == 0)
-                return 1;
-        r = path_to_consumer(path, &uid, &name);
-        if (r <= 0 || strlen(path) >= sizeof(link->path) || strlen(name) >= sizeof(link->name) || name[0] == '\0')
-                return r < 0 ? r : 0;
-        memcpy(link->path, path, strlen(path) + 1);
-        memcpy(link->name, name, strlen(name) + 1);
-        link->uid = uid;
-        return 1;
-}
-
 /* Finds any consumer that could be: one that is not there is an answer of ours, not an unknown object. */
 static int find_consumer(sd_bus *sd, const char *path, const char *interface, void *userdata, void **ret_found,
                          sd_bus_error *error) {
@@ -115,10 +98,10 @@ static int find_consumer(sd_bus *sd, const char *path, const char *interface, vo
         struct refusal refusal = {};
         int r;
 
-        r = decode(link, path);
+        r = link_find_consumer(link, path);
         if (r <= 0)
                 return r;
-        if (!link_find_consumer(link)) {
+        if (!link->consumer) {
                 call_abandon(link, sd_bus_get_current_message(sd));
                 r = refuse(&refusal, ESRCH, "There is no consumer \"%s\" of uid %u; it ended, or Init was never called for it.",
                            link->name, (unsigned) link->uid);

@@ -5,6 +5,7 @@
 #include "bus/link.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -96,9 +97,29 @@ int link_init(struct link *link, struct bus *bus, sd_bus *sd, bool is_direct) {
         return r;
 }
 
-struct consumer *link_find_consumer(struct link *link) {
-        link->consumer = core_consumer_get(service_core(link->bus->service), link->uid, link->name);
-        return link->consumer;
+/* Takes the path apart, unless it is the same as before. */
+static int decode(struct link *link, const char *path) {
+        _cleanup_free_ char *name = NULL;
+        uid_t uid;
+        int r;
+
+        if (strcmp(path, link->path) == 0)
+                return 1;
+        r = path_to_consumer(path, &uid, &name);
+        if (r <= 0 || strlen(path) >= sizeof(link->path) || strlen(name) >= sizeof(link->name) || name[0] == '\0')
+                return r < 0 ? r : 0;
+        memcpy(link->path, path, strlen(path) + 1);
+        memcpy(link->name, name, strlen(name) + 1);
+        link->uid = uid;
+        return 1;
+}
+
+int link_find_consumer(struct link *link, const char *path) {
+        int r = decode(link, path);
+
+        if (r > 0)
+                link->consumer = core_consumer_get(service_core(link->bus->service), link->uid, link->name);
+        return r;
 }
 
 int link_get_caller(struct link *link, sd_bus_message *m, const struct caller **ret, struct refusal *refusal) {

@@ -27,8 +27,8 @@ struct link {
 /* Puts our objects on the connection. To be called before it is started. */
 int link_init(struct link *link, struct bus *bus, sd_bus *sd, bool is_direct);
 
-/* Looks again for the consumer that the path of the message at hand names; NULL: it ended. */
-struct consumer *link_find_consumer(struct link *link);
+/* Sets link->consumer to the one that a path names, NULL if it ended. 0: no consumer can have that path. */
+int link_find_consumer(struct link *link, const char *path);
 
 /* Who sent the message. 0: not known yet, the message will be dispatched again. */
 int link_get_caller(struct link *link, sd_bus_message *m, const struct caller **ret, struct refusal *refusal);

@@ -75,11 +75,18 @@ static void release_holder(struct listener *l, const struct connection *gone) {
                 return;
         if (gone->is_heir) {
                 TAILQ_FOREACH(c, &l->connections, entry)
-                        if (peer_is_same(&c->caller, &gone->caller)) {
-                                c->is_holder = c->is_heir = true;
-                                (void) service_holder_rename(bus->service, gone->caller.holder, c->caller.holder);
-                                return;
+                        if (peer_is_same(&c->caller, &gone->caller))
+                                break;
+                if (c) {
+                        c->is_holder = c->is_heir = true;
+                        r = service_holder_rename(bus->service, gone->caller.holder, c->caller.holder);
+                        if (r < 0) {
+                                log_error("Consumers of process %d of uid %u could not be given to its other connection, and "
+                                          "stay until it ends: %s", (int) gone->caller.pid, (unsigned) gone->caller.uid, strerror(-r));
+                                peer_hold_watch(bus->peer_holds, &gone->caller);
                         }
+                        return;
+                }
                 if (peer_hold_wait_again(bus->peer_holds, &gone->caller))
                         return;
         }

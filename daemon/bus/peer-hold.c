@@ -120,7 +120,7 @@ static bool watch(struct peer_holds *p, struct absent *a) {
         return false;
 }
 
-static int absent_add(struct peer_holds *p, const struct caller *process) {
+static int absent_add(struct peer_holds *p, const struct caller *process, struct absent **ret) {
         _cleanup_(absent_freep) struct absent *a = NULL;
 
         a = calloc(1, sizeof(*a));
@@ -135,11 +135,13 @@ static int absent_add(struct peer_holds *p, const struct caller *process) {
         if (!a->process.holder)
                 return -ENOMEM;
         TAILQ_INSERT_TAIL(&p->absents, a, entry);
-        if (watch(p, a))
-                give_up(p, TAKE_PTR(a), "is gone");
-        else
-                a = NULL;
+        *ret = TAKE_PTR(a);
         return 0;
+}
+
+static void wait_for(struct peer_holds *p, struct absent *a) {
+        if (watch(p, a))
+                give_up(p, a, "is gone");
 }
 
 static bool is_listed(const struct peer_holds *p, const char *holder) {
@@ -153,13 +155,12 @@ static bool is_listed(const struct peer_holds *p, const char *holder) {
 
 int peer_hold_settle(struct peer_holds *p) {
         struct core *core = service_core(p->bus->service);
-        struct consumer *c, *next;
+        struct absent *a, *next;
         int r;
 
-        for (c = core_consumer_next(core, NULL); c; c = next) {
+        for (struct consumer *c = core_consumer_next(core, NULL); c; c = core_consumer_next(core, c)) {
                 struct caller process = { .holder = c->holder };
 
-                next = core_consumer_next(core, c);
                 if (c->ended || c->hold != HOLD_CONNECTION ||
                     strncmp(c->holder, PEER_HOLDER_PREFIX, strlen(PEER_HOLDER_PREFIX)) != 0)
                         continue;
@@ -172,9 +173,14 @@ int peer_hold_settle(struct peer_holds *p) {
                                     (unsigned) c->uid, c->holder);
                         continue;
                 }
-                r = absent_add(p, &process);
+                r = absent_add(p, &process, &a);
                 if (r < 0)
                         return r;
+        }
+        /* The end of one may commit, which frees consumers that the loop above would go on to. */
+        for (a = TAILQ_FIRST(&p->absents); a; a = next) {
+                next = TAILQ_NEXT(a, entry);
+                wait_for(p, a);
         }
         if (TAILQ_EMPTY(&p->absents)) {
                 p->is_over = true;
@@ -206,8 +212,22 @@ bool peer_hold_return(struct peer_holds *p, const struct caller *caller) {
         return returned;
 }
 
+void peer_hold_watch(struct peer_holds *p, const struct caller *caller) {
+        struct absent *a;
+
+        if (absent_add(p, caller, &a) >= 0)
+                wait_for(p, a);
+        else
+                log_error("Process %d cannot be watched: out of memory; what it holds stays until Exit", (int) caller->pid);
+}
+
 bool peer_hold_wait_again(struct peer_holds *p, const struct caller *caller) {
-        return !p->is_over && absent_add(p, caller) >= 0;
+        struct absent *a;
+
+        if (p->is_over || absent_add(p, caller, &a) < 0)
+                return false;
+        wait_for(p, a);
+        return true;
 }
 
 int peer_holds_new(struct bus *bus, struct peer_holds **ret) {

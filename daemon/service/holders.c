@@ -106,6 +106,9 @@ static int on_retry(_unused_ sd_event_source *source, uint64_t usec, void *userd
 int service_holder_rename(struct service *s, const char *from, const char *to) {
         int n = 0, r;
 
+        r = tenants_holder_rename(s, from, to);
+        if (r < 0)
+                return r;
         service_prepare(s, s->runtime_store);
         for (struct consumer *c = core_consumer_next(s->core, NULL); c; c = core_consumer_next(s->core, c)) {
                 size_t mark = core_mark(s->core);

@@ -19,6 +19,7 @@ struct held_device {
         unsigned n_attached;          /* numbers */
         sd_event_source *request_source; /* the kernel wants it back */
         sd_event_source *deadline_source;
+        uint64_t deadline_usec;       /* CLOCK_MONOTONIC, while there is that source */
         char address[PCI_ADDRESS_MAX];
         char iommu[]; /* devices behind one IOMMU share page tables */
 };
@@ -92,6 +93,8 @@ void held_device_close(struct service *s, const char *address);
 void held_device_note_attached(struct held_device *d, int step);
 /* From an earlier pasidd; fd is taken over on success. In use from the first held_device_get() on. */
 int held_device_adopt(struct service *s, const char *address, int fd, uint32_t id, struct refusal *refusal);
+/* Waits until the service manager has closed what it was told to; false if that is nothing. */
+bool held_devices_settle(struct service *s);
 void held_devices_close_unused(struct service *s);
 void held_devices_done(struct service *s);
 
@@ -161,9 +164,12 @@ void mappings_free(struct attachment *a);
 /* tenants.c */
 bool tenants_have(const struct service *s, const char *address);
 void tenants_holder_gone(struct service *s, const char *holder);
+int tenants_holder_rename(struct service *s, const char *from, const char *to);
 void tenants_done(struct service *s);
 
 /* hotplug.c */
+/* As service_rediscover(), but so many times a second at most; beyond that nothing is looked at. */
+int service_rediscover_for_request(struct service *s, struct refusal *refusal);
 int hotplug_init(struct service *s, struct refusal *refusal);
 void hotplug_done(struct service *s);
 /* Nobody can use the device any more: what is attached there is lost. Tries again until the table has it. */

@@ -6,6 +6,7 @@
  */
 #include "service/mediated.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +44,27 @@ void tenants_holder_gone(struct service *s, const char *holder) {
         }
 }
 
+int tenants_holder_rename(struct service *s, const char *from, const char *to) {
+        size_t size = strlen(to) + 1;
+        struct tenant *t, *next;
+
+        for (t = TAILQ_FIRST(&s->tenants); t; t = next) {
+                struct tenant *renamed;
+
+                next = TAILQ_NEXT(t, entry);
+                if (strcmp(t->holder, from) != 0)
+                        continue;
+                renamed = malloc(sizeof(*renamed) + size);
+                if (!renamed)
+                        return -ENOMEM;
+                memcpy(renamed->address, t->address, sizeof(t->address));
+                memcpy(renamed->holder, to, size);
+                TAILQ_INSERT_BEFORE(t, renamed, entry);
+                forget(s, t);
+        }
+        return 0;
+}
+
 void tenants_done(struct service *s) {
         while (TAILQ_FIRST(&s->tenants))
                 forget(s, TAILQ_FIRST(&s->tenants));
@@ -74,6 +96,8 @@ int service_open_device(struct service *s, const char *address, const char *hold
         if (!t)
                 return refuse(refusal, ENOMEM, "Out of memory.");
         r = s->kernel->ops->open_for_tenant(s->kernel, info, ret_device, ret_iommufd, refusal);
+        if (r == -EBUSY && held_devices_settle(s))
+                r = s->kernel->ops->open_for_tenant(s->kernel, info, ret_device, ret_iommufd, refusal);
         if (r < 0) {
                 free(t);
                 return r;

@@ -465,6 +465,34 @@ START_TEST(other_buses_are_not_asked) {
 }
 END_TEST
 
+/* More often than questions of a user may be open at once. */
+static void leave_unanswered(void *userdata) {
+        struct fixture *f = userdata;
+
+        for (unsigned i = 0; i < 20; i++) {
+                struct client leaver = client_on_bus(f), other = client_on_bus(f);
+                unsigned n_done = 0;
+
+                manager_async(&leaver, on_init, &n_done, "Init", "sa{sv}", "wait-leaver", 0);
+                ck_assert_int_ge(sd_bus_flush(leaver.bus), 0);
+                init_error(&other, E_ACCESS, "polkit does not allow", "no-other", 0); /* asked after that one */
+                client_close(&leaver);
+                free(init_ok(&other, "go-other", 0));
+                client_close(&other);
+        }
+}
+
+/* Who left before polkit answered is forgotten with the answer. */
+START_TEST(leavers_are_forgotten) {
+        struct test t;
+
+        SKIP_UNLESS_POSSIBLE();
+        t = begin(true);
+        run_as(t.user, 60003, leave_unanswered, t.f);
+        end(&t);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("bus-polkit");
         TCase *tcase = fixture_add_case(suite, "polkit");
@@ -479,5 +507,6 @@ int main(void) {
         tcase_add_test(tcase, consumer_changes_meanwhile);
         tcase_add_test(tcase, busy_is_asked_once);
         tcase_add_test(tcase, other_buses_are_not_asked);
+        tcase_add_test(tcase, leavers_are_forgotten);
         return fixture_main(suite);
 }

@@ -4,6 +4,7 @@
  * connections do; on a message bus consumers' coming and going is always told,
  * and numbers and counters while anybody is subscribed.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -191,6 +192,48 @@ START_TEST(silent_refusals) {
 }
 END_TEST
 
+static int on_listed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        unsigned *n_right = userdata;
+        uint32_t pasid;
+
+        ck_assert_msg(!sd_bus_message_is_method_error(m, NULL), "%s", sd_bus_message_get_error(m)->message);
+        ck_assert_int_gt(sd_bus_message_enter_container(m, 'a', "(ustu)"), 0);
+        ck_assert_msg(sd_bus_message_enter_container(m, 'r', "ustu") > 0, "the list of a consumer with a number is empty");
+        ck_assert_int_gt(sd_bus_message_read(m, "u", &pasid), 0);
+        ck_assert_uint_eq(pasid, 77);
+        (*n_right)++;
+        return 1;
+}
+
+static int on_made(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        ck_assert(!sd_bus_message_is_method_error(m, NULL));
+        return 1;
+}
+
+/* What waits for its commit is told of while another consumer is asked about: the answer is about that one. */
+START_TEST(lists_among_news) {
+        enum { TIMES = 40 };
+        struct fixture *f = fixture_new_started(NULL);
+        struct client c = client_direct(f);
+        _cleanup_free_ char *path = init_ok(&c, "listed", 0);
+        unsigned n_right = 0;
+
+        ck_assert_uint_eq(alloc_ok(&c, path, 77, 77), 77);
+        manager_ok(&c, NULL, "Subscribe", NULL);
+        for (unsigned i = 0; i < TIMES; i++) {
+                char name[16];
+
+                (void) snprintf(name, sizeof(name), "other-%u", i);
+                manager_async(&c, on_made, NULL, "Init", "sa{sv}", name, 0);
+                consumer_async(&c, on_listed, &n_right, path, "List", "uu", 0U, 0U);
+        }
+        while (n_right < TIMES)
+                client_wait(&c);
+        client_close(&c);
+        fixture_free(f);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("bus-signals");
         TCase *tcase = fixture_add_case(suite, "signals");
@@ -200,5 +243,6 @@ int main(void) {
         tcase_add_loop_test(tcase, not_asked, 0, TRANSPORTS);
         tcase_add_loop_test(tcase, subscriber_leaves, 0, TRANSPORTS);
         tcase_add_test(tcase, silent_refusals);
+        tcase_add_test(tcase, lists_among_news);
         return fixture_main(suite);
 }
