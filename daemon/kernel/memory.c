@@ -117,7 +117,9 @@ int memory_check(const struct kernel_mapping *m, struct refusal *refusal) {
         r = check_mode(m, refusal);
         if (r < 0)
                 return r;
-        if (fstat(m->fd, &st) < 0 || fstatfs(m->fd, &fs) < 0 || !S_ISREG(st.st_mode) || !is_memory(&fs))
+        /* Seals first: the kernel answers that by itself, and for memory alone. A file of FUSE would have its server asked. */
+        if (fcntl(m->fd, F_GET_SEALS) < 0 || fstat(m->fd, &st) < 0 || fstatfs(m->fd, &fs) < 0 || !S_ISREG(st.st_mode) ||
+            !is_memory(&fs))
                 return refuse(refusal, EINVAL, "The file descriptor that was to be mapped is not of memory; "
                               PASS_A_MEMFD);
         r = check_seals(m, refusal);

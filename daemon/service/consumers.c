@@ -26,12 +26,6 @@ static int find_device(struct service *s, const char *address, struct consumer_d
         pci_address_format(&pci, text);
 
         info = device_list_find(&s->devices, text);
-        if (!info) { /* perhaps it was plugged in since */
-                r = service_rediscover(s, refusal);
-                if (r < 0)
-                        return r;
-                info = device_list_find(&s->devices, text);
-        }
         if (!info)
                 return refuse(refusal, ENODEV, "There is no device %s here that could use PASIDs; "
                                                "`pasidctl devices` lists those there are.", text);
@@ -43,6 +37,24 @@ static int find_device(struct service *s, const char *address, struct consumer_d
 
         devices[n] = (struct consumer_device) { .space = info->iommu_group, .max_pasid = info->max_pasid };
         memcpy(devices[n].address, text, sizeof(text));
+        return 0;
+}
+
+static bool is_known(const struct service *s, const char *address) {
+        char text[PCI_ADDRESS_MAX];
+        struct pci_address pci;
+
+        if (pci_address_parse(address, &pci) < 0)
+                return true; /* no look at the machine makes it an address */
+        pci_address_format(&pci, text);
+        return device_list_find(&s->devices, text);
+}
+
+/* One that is not known was perhaps plugged in since. Before any is found: the look may be news of the others, too. */
+static int look_for_devices(struct service *s, const struct init_request *request, struct refusal *refusal) {
+        for (size_t i = 0; i < request->n_devices; i++)
+                if (!is_known(s, request->devices[i]))
+                        return service_rediscover_for_request(s, refusal);
         return 0;
 }
 
@@ -122,11 +134,11 @@ int service_init_consumer(struct service *s, const struct init_request *request,
         devices = calloc(request->n_devices + 1, sizeof(*devices));
         if (!devices)
                 return refuse(refusal, ENOMEM, "Out of memory");
-        for (size_t i = 0; i < request->n_devices; i++) {
+        r = look_for_devices(s, request, refusal);
+        for (size_t i = 0; r >= 0 && i < request->n_devices; i++)
                 r = find_device(s, request->devices[i], devices, i, refusal);
-                if (r < 0)
-                        return r;
-        }
+        if (r < 0)
+                return r;
 
         r = hold_watch_open(s, request, &watch, &holder, refusal);
         if (r < 0)

@@ -107,8 +107,11 @@ int ending_commit(struct service *s, struct ending *e, struct store *store, size
                   struct refusal *refusal) {
         struct extra extra = { write_ending, e, true };
 
-        if (e->n == 0)
+        if (e->n == 0) {
+                if (r < 0)
+                        core_rollback(s->core, mark);
                 return r < 0 ? r : service_persist(s, store, mark, NULL, reason, refusal);
+        }
         if (r >= 0)
                 r = detach(e, refusal);
         if (r < 0) {

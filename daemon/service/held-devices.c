@@ -7,6 +7,7 @@
  */
 #include "service/mediated.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,12 +54,22 @@ static void keep(struct held_device *d) {
 }
 
 static void unkeep(const struct held_device *d) {
-        const struct service *s = d->service;
+        struct service *s = d->service;
         char name[PCI_ADDRESS_MAX + 16];
 
         format_name(d, name, sizeof(name));
-        if (s->keeper.drop)
-                s->keeper.drop(name, s->keeper.userdata);
+        if (!s->keeper.drop)
+                return;
+        s->keeper.drop(name, s->keeper.userdata);
+        s->has_dropped = true;
+}
+
+bool held_devices_settle(struct service *s) {
+        if (!s->has_dropped || !s->keeper.sync)
+                return false;
+        s->has_dropped = false;
+        s->keeper.sync(s->keeper.userdata);
+        return true;
 }
 
 /* The one in the fd store first: as long as that is open the kernel waits. */
@@ -104,6 +115,7 @@ static int on_request(sd_event_source *source, int fd, uint32_t revents, void *u
                 let_go(d);
                 return 0;
         }
+        (void) sd_event_source_get_time(d->deadline_source, &d->deadline_usec);
         service_get_moment(s, &now);
         if (s->listener.device_requested)
                 s->listener.device_requested(d->address, now.realtime_usec + s->limits.release_usec, s->listener.userdata);
@@ -112,9 +124,12 @@ static int on_request(sd_event_source *source, int fd, uint32_t revents, void *u
 
 void held_device_note_attached(struct held_device *d, int step) {
         d->n_attached += (unsigned) step;
-        /* Whoever was asked for it is done with it: the kernel need not wait for the rest of the time. From the loop: the caller is at work with it. */
-        if (d->n_attached == 0 && d->deadline_source)
-                (void) sd_event_source_set_time_relative(d->deadline_source, 0);
+        /*
+         * Whoever was asked for it is done with it: the kernel need not wait for the rest of the time, unless what detached
+         * is undone. From the loop: the caller is at work with it.
+         */
+        if (d->deadline_source)
+                (void) sd_event_source_set_time(d->deadline_source, d->n_attached == 0 ? 0 : d->deadline_usec);
 }
 
 static struct held_device *device_new(struct service *s, const struct device_info *info) {
@@ -152,6 +167,8 @@ static int open_device(struct service *s, const struct device_info *info, struct
         if (!d)
                 return refuse(refusal, ENOMEM, "Out of memory.");
         r = s->kernel->ops->device_open(s->kernel, info, &d->kernel, refusal);
+        if (r == -EBUSY && held_devices_settle(s))
+                r = s->kernel->ops->device_open(s->kernel, info, &d->kernel, refusal);
         if (r >= 0) {
                 r = enter(d, refusal);
                 if (r < 0)

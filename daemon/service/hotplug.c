@@ -13,6 +13,7 @@
 
 #include "log.h"
 
+#define WALKS_PER_SEC 8
 #define SETTLE_USEC (50 * 1000ULL)     /* one change of a driver is several pieces of news */
 #define RETRY_USEC (5 * 1000000ULL)    /* after the table refused */
 
@@ -186,6 +187,18 @@ int service_rediscover(struct service *s, struct refusal *refusal) {
         if (s->listener.devices_changed)
                 s->listener.devices_changed(s->listener.userdata);
         return 0;
+}
+
+/* A look is at every function of the machine, and anybody who may make consumers can ask for it by a name that is none. */
+int service_rediscover_for_request(struct service *s, struct refusal *refusal) {
+        uint64_t now = 0;
+
+        (void) sd_event_now(s->event, CLOCK_MONOTONIC, &now);
+        if (now - s->walks_usec >= 1000000) {
+                s->walks_usec = now;
+                s->n_walks = 0;
+        }
+        return s->n_walks++ < WALKS_PER_SEC ? service_rediscover(s, refusal) : 0;
 }
 
 static int on_settled(_unused_ sd_event_source *source, uint64_t usec, void *userdata) {

@@ -85,6 +85,7 @@ static int note_changed(struct load *load, const struct store_row *row) {
 static int load_row(const struct store_row *row, void *userdata) {
         struct load *load = userdata;
         enum row_state state = row->state;
+        uint64_t freed_usec = row->freed_usec;
 
         if (!load->last || load->last_id != row->consumer) {
                 load->last_id = row->consumer;
@@ -102,13 +103,16 @@ static int load_row(const struct store_row *row, void *userdata) {
         /* Whether it still is, and what becomes of it if not, is settled when both tables are loaded. */
         if (row->state == ROW_ATTACHED && !load->other_boot)
                 state = ROW_ATTACHED;
-        if (state != row->state) {
+        /* Its time was told by the clock of a boot that no DMA survived. */
+        if (state == ROW_COOLING && load->other_boot)
+                freed_usec = 0;
+        if (state != row->state || freed_usec != row->freed_usec) {
                 int r = note_changed(load, row);
 
                 if (r < 0)
                         return r;
         }
-        return core_load_row(load->service->core, load->last, row->pasid, state, row->since_usec, row->freed_usec,
+        return core_load_row(load->service->core, load->last, row->pasid, state, row->since_usec, freed_usec,
                              row->private_bytes, row->token, load->refusal);
 }
 

@@ -50,16 +50,21 @@ void mediation_free(struct mediation *m) {
 }
 
 void mediation_drop(struct mediation *m) {
+        struct service *s = m->service;
         struct consumer *c = m->consumer;
         struct attachment *a;
+        bool has_remnant;
 
         for (size_t i = 0; i < m->n_devices; i++)
                 if (m->n_attachments > 0 && m->devices[i]->n_users > 1)
                         return;
+        has_remnant = m->n_attachments > 0;
         while ((a = mediation_next(c, 0)))
                 attachment_forget(a); /* closing the devices is its end */
         c->userdata = NULL;
         mediation_free(m);
+        if (has_remnant)
+                (void) held_devices_settle(s); /* and they are closed when nobody has them open */
 }
 
 struct attachment *mediation_find(const struct consumer *c, uint32_t pasid) {

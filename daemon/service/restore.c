@@ -93,6 +93,10 @@ static int prepare(struct work *w) {
                 if (stored->fd < 0)
                         continue;
                 if (strcmp(stored->name, IOMMUFD_NAME) == 0) {
+                        if (w->has_iommufd) { /* a second one; to drop its name would drop the first, too */
+                                stored->fd = close_fd(stored->fd);
+                                continue;
+                        }
                         if (w->s->kernel->ops->set_iommufd(w->s->kernel, stored->fd, &refusal) < 0) {
                                 log_warning("The iommufd of an earlier pasidd is of no use: %s", refusal.text);
                                 close_stored(w->s, stored);
@@ -167,7 +171,10 @@ static void close_unwanted(struct work *w) {
 
         for (size_t i = 0; i < w->n_devices; i++)
                 if (w->fds[i]->fd >= 0) {
-                        close_stored(w->s, w->fds[i]);
+                        if (held_device_find(w->s, w->devices[i].address)) /* the name is that one's, too */
+                                w->fds[i]->fd = close_fd(w->fds[i]->fd);
+                        else
+                                close_stored(w->s, w->fds[i]);
                         any = true;
                 }
         if (any && keeper->sync)
@@ -324,7 +331,7 @@ static uint32_t greatest_id(const struct work *w) {
 
 /* Ids are given from the lowest free one up. Page tables first: they hold their address space. */
 static void destroy_orphans(struct work *w) {
-        uint32_t end = greatest_id(w) + HALF_MADE_MAX;
+        uint64_t end = (uint64_t) greatest_id(w) + HALF_MADE_MAX; /* of a damaged table it may be anything */
         _cleanup_free_ bool *known = NULL;
         struct service *s = w->s;
 
@@ -333,7 +340,7 @@ static void destroy_orphans(struct work *w) {
                 return; /* they are pasidd's own, and reach nobody's memory */
         note_known(w, known);
         for (int round = 0; round < 2; round++)
-                for (uint32_t id = end; id > 0; id--)
+                for (uint32_t id = (uint32_t) end; id > 0; id--)
                         if (!known[id])
                                 (void) s->kernel->ops->destroy(s->kernel, id, NULL); /* most of them do not exist */
 }

@@ -54,6 +54,9 @@ struct service {
         struct hold_watch_list watches;
         struct hold_watch_list over_watches; /* their consumers' ends are not committed */
         sd_event_source *reaper_source;
+        bool has_dropped;         /* the fd store may still have what was taken out of it */
+        uint64_t walks_usec;      /* CLOCK_MONOTONIC: when the present second of looks at all devices for requests began */
+        unsigned n_walks;         /* in it */
         uint64_t next_sweep_usec; /* CLOCK_MONOTONIC, for those that requests ask for */
 
         struct fd_keeper keeper; /* its functions may be NULL */

@@ -138,6 +138,28 @@ START_TEST(test_owner_detaches_early) {
 }
 END_TEST
 
+/* What the table refuses has not happened: the owner has the rest of its time. */
+START_TEST(test_early_detach_is_refused) {
+        uint32_t pasid;
+
+        set_release(LONG_USEC);
+        fixture_mediated(&f, 1000, "vm", HOLD_BOOT, DEVICES("0000:01:00.0"));
+        pasid = fixture_alloc_attached(&f, "vm");
+        fake_kernel_request(&f.kernel, "0000:01:00.0");
+        fixture_run_until(&f, strstr(f.news, "requested"));
+        fault_store_fail(f.runtime, 1, EFBIG);
+        ck_assert_int_eq(detach("vm", pasid), -EFBIG);
+        fault_store_fail(f.runtime, 0, 0);
+        while (sd_event_run(f.event, 0) > 0)
+                ;
+        ck_assert(is_open("0000:01:00.0"));
+        ck_assert_int_eq(fixture_state(&f, "vm", pasid), ROW_ATTACHED);
+        ck_assert_int_eq(detach("vm", pasid), 0);
+        fixture_run_until(&f, !is_open("0000:01:00.0"));
+        fixture_expect_consistent(&f);
+}
+END_TEST
+
 /* The last one that uses it ends, and with it the holding and the waiting. */
 START_TEST(test_owner_ends_early) {
         set_release(LONG_USEC);
@@ -449,6 +471,7 @@ int main(void) {
         tcase_set_timeout(tc, 60);
         tcase_add_test(tc, test_deadline_passes);
         tcase_add_test(tc, test_owner_detaches_early);
+        tcase_add_test(tc, test_early_detach_is_refused);
         tcase_add_test(tc, test_owner_ends_early);
         tcase_add_test(tc, test_idle_device_is_let_go);
         tcase_add_test(tc, test_table_refuses_the_loss);

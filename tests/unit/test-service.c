@@ -401,6 +401,28 @@ START_TEST(test_reserved_cools) {
 }
 END_TEST
 
+/* The clock by which it was freed ended with its boot, and so did what could have been attached. */
+START_TEST(test_cooling_does_not_outlive_the_boot) {
+        struct refusal refusal = {};
+        uint32_t pasid;
+
+        f.now.boottime_usec = UINT64_C(40) * 86400 * 1000000;
+        fixture_consumer(&f, "wide", "0000:01:00.0", HOLD_PERSISTENT);
+        pasid = alloc_one("wide");
+        ck_assert_int_eq(service_free_pasids(f.service, get("wide"), &pasid, 1, &refusal), 0);
+        fixture_stop(&f);
+        memset(f.boot_id, 'b', 32);
+        f.now.boottime_usec = 60000000;
+        ck_assert_int_eq(fixture_start(&f), 0);
+        for (int i = 0; i < 2; i++) {
+                ck_assert_int_eq(alloc("wide", 1, pasid, pasid, &pasid, &refusal), 0);
+                ck_assert_int_eq(service_free_pasids(f.service, get("wide"), &pasid, 1, &refusal), 0);
+                f.now.boottime_usec += 30000000;
+                restart();
+        }
+}
+END_TEST
+
 START_TEST(test_device_gone) {
         struct refusal refusal = {};
         uint32_t pasid;
@@ -459,6 +481,7 @@ int main(void) {
         tcase_add_test(tc, test_a_table_in_the_others_place);
         tcase_add_test(tc, test_holder_gone_is_retried);
         tcase_add_test(tc, test_reserved_cools);
+        tcase_add_test(tc, test_cooling_does_not_outlive_the_boot);
         tcase_add_test(tc, test_device_gone);
         tcase_add_test(tc, test_news_have_reasons);
         suite_add_tcase(suite, tc);
