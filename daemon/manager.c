@@ -158,7 +158,8 @@ static int open_stores(struct manager *m, struct store **ret_runtime, struct sto
 }
 
 static int start_service(struct manager *m, struct refusal *refusal) {
-        struct kernel_params kernel_params = { .sysfs = m->options.sysfs, .procfs = m->options.procfs, .dev = "/dev" };
+        struct kernel_params kernel_params = { .sysfs = m->options.sysfs, .procfs = m->options.procfs,
+                                                .debugfs = m->options.debugfs, .dev = "/dev" };
         struct service_params params = {
                 .event = m->event,
                 .procfs = m->options.procfs,

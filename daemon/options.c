@@ -28,6 +28,8 @@ static void print_help(void) {
                "  --sysfs=DIR                 where to look for devices (default: /sys)\n"
                "  --procfs=DIR                where to look for processes (default: /proc)\n"
                "  --cgroupfs=DIR              where to look for units (default: /sys/fs/cgroup)\n"
+               "  --debugfs=DIR               where to look for the IOMMUs' tables\n"
+               "                              (default: kernel/debug in sysfs)\n"
                "  -h, --help                  this text\n"
                "      --version               the version\n\n"
                "See pasidd(8).\n");
@@ -61,7 +63,7 @@ static int refuse_empty(const char *name) {
 }
 
 int options_parse(int argc, char **argv, struct options *ret) {
-        enum { BUS = 0x100, LISTEN, RUNTIME_DIR, STATE_DIR, CONFIG, LOG_LEVEL, SYSFS, PROCFS, CGROUPFS, VERSION_ };
+        enum { BUS = 0x100, LISTEN, RUNTIME_DIR, STATE_DIR, CONFIG, LOG_LEVEL, SYSFS, PROCFS, CGROUPFS, DEBUGFS, VERSION_ };
         static const struct option long_options[] = {
                 { "bus", required_argument, NULL, BUS },
                 { "listen", required_argument, NULL, LISTEN },
@@ -72,6 +74,7 @@ int options_parse(int argc, char **argv, struct options *ret) {
                 { "sysfs", required_argument, NULL, SYSFS },
                 { "procfs", required_argument, NULL, PROCFS },
                 { "cgroupfs", required_argument, NULL, CGROUPFS },
+                { "debugfs", required_argument, NULL, DEBUGFS },
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, VERSION_ },
                 {},
@@ -88,7 +91,7 @@ int options_parse(int argc, char **argv, struct options *ret) {
         int c, index = 0, r = 0;
 
         while (r >= 0 && (c = getopt_long(argc, argv, "h", long_options, &index)) >= 0) {
-                if (c >= BUS && c <= CGROUPFS && optarg[0] == '\0')
+                if (c >= BUS && c <= DEBUGFS && optarg[0] == '\0')
                         return refuse_empty(long_options[index].name);
                 switch (c) {
                 case BUS:
@@ -118,6 +121,9 @@ int options_parse(int argc, char **argv, struct options *ret) {
                         break;
                 case CGROUPFS:
                         o.cgroupfs = optarg;
+                        break;
+                case DEBUGFS:
+                        o.debugfs = optarg;
                         break;
                 case VERSION_:
                         printf("pasidd %s\n", VERSION);

@@ -16,6 +16,7 @@ struct options {
         int log_level;
         const char *sysfs, *procfs;
         const char *cgroupfs;     /* NULL: where the unified tree is mounted */
+        const char *debugfs;      /* NULL: where sysfs has it */
 };
 
 /* 1: go on; 0: help or version was printed; -EINVAL: told on standard error. */

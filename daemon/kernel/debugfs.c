@@ -15,7 +15,7 @@
 #include "internal/pci-address.h"
 #include "kernel/sysfs.h"
 
-#define INTEL "kernel/debug/iommu/intel"
+#define INTEL "iommu/intel"
 
 static int compare_numbers(const void *a, const void *b) {
         const uint32_t *x = a, *y = b;
@@ -67,12 +67,12 @@ static int read_names(DIR *dir, uint32_t **ret, size_t *ret_n) {
         return 0;
 }
 
-static int open_device_dir(const char *sysfs, const char *address, DIR **ret) {
+static int open_device_dir(const char *debugfs, const char *address, DIR **ret) {
         _cleanup_close_ int intel_fd = -EBADF;
         char path[PATH_MAX];
         int r;
 
-        (void) snprintf(path, sizeof(path), "%s/" INTEL, sysfs);
+        (void) snprintf(path, sizeof(path), "%s/" INTEL, debugfs);
         intel_fd = sysfs_open_dir(AT_FDCWD, path);
         if (intel_fd < 0)
                 return intel_fd == -ENOENT ? -EOPNOTSUPP : intel_fd;
@@ -80,7 +80,7 @@ static int open_device_dir(const char *sysfs, const char *address, DIR **ret) {
         return r == -ENOENT ? -ENXIO : r;
 }
 
-int debugfs_list_attached(const char *sysfs, const char *address, uint32_t **ret, size_t *ret_n,
+int debugfs_list_attached(const char *debugfs, const char *address, uint32_t **ret, size_t *ret_n,
                           struct refusal *refusal) {
         _cleanup_(closedirp) DIR *dir = NULL;
         char canonical[PCI_ADDRESS_MAX];
@@ -89,7 +89,7 @@ int debugfs_list_attached(const char *sysfs, const char *address, uint32_t **ret
 
         if (pci_address_parse(address, &parsed) < 0)
                 return refuse(refusal, EINVAL, "\"%s\" is no PCI address; one looks like 0000:01:00.0.", address);
-        r = open_device_dir(sysfs, pci_address_format(&parsed, canonical), &dir);
+        r = open_device_dir(debugfs, pci_address_format(&parsed, canonical), &dir);
         if (r == 0)
                 r = read_names(dir, ret, ret_n);
         switch (r) {
@@ -98,14 +98,14 @@ int debugfs_list_attached(const char *sysfs, const char *address, uint32_t **ret
         case -EOPNOTSUPP:
                 return refuse(refusal, EOPNOTSUPP, "The IOMMU's tables of device %s were to be looked at, but this "
                               "kernel doesn't show them; mount debugfs on an Intel host, with a kernel built with "
-                              "CONFIG_INTEL_IOMMU_DEBUGFS.", canonical);
+                              "CONFIG_INTEL_IOMMU_DEBUGFS, and restart pasidd.", canonical);
         case -ENXIO:
                 return refuse(refusal, ENXIO, "The IOMMU's tables of device %s were to be looked at, but it is behind "
                               "no Intel IOMMU, or is gone; the list of devices shows those that are there.", canonical);
         case -EACCES:
         case -EPERM:
                 return refuse(refusal, EACCES, "The IOMMU's tables of device %s were to be looked at, but pasidd may "
-                              "not read debugfs; run it as root.", canonical);
+                              "not read debugfs; start it by its unit, which shows it that part, or as root.", canonical);
         case -ENOMEM:
                 return refuse(refusal, ENOMEM, "Out of memory.");
         case -EMFILE:

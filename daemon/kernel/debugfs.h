@@ -10,5 +10,5 @@
 #include "core/refusal.h"
 
 /* Ascending; *ret is the caller's, NULL if there are none. */
-int debugfs_list_attached(const char *sysfs, const char *address, uint32_t **ret, size_t *ret_n,
+int debugfs_list_attached(const char *debugfs, const char *address, uint32_t **ret, size_t *ret_n,
                           struct refusal *refusal);

@@ -6,6 +6,7 @@
 #include "kernel/kernel.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,7 @@ struct linux_kernel {
         struct kernel kernel; /* first, so that ops can get back */
         char *sysfs;
         char *procfs;
+        char *debugfs;
         char *dev;
         char *pci_ids; /* NULL: libpci's own */
         const struct system_calls *calls;
@@ -162,7 +164,7 @@ static int linux_open_for_tenant(struct kernel *k, const struct device_info *inf
 
 static int linux_list_attached(struct kernel *k, const char *address, uint32_t **ret, size_t *ret_n,
                                struct refusal *refusal) {
-        return debugfs_list_attached(get(k)->sysfs, address, ret, ret_n, refusal);
+        return debugfs_list_attached(get(k)->debugfs, address, ret, ret_n, refusal);
 }
 
 static struct kernel *linux_free(struct kernel *k) {
@@ -175,6 +177,7 @@ static struct kernel *linux_free(struct kernel *k) {
                 l->calls->close(l->calls, l->iommufd);
         free(l->sysfs);
         free(l->procfs);
+        free(l->debugfs);
         free(l->dev);
         free(l->pci_ids);
         free(l);
@@ -216,6 +219,8 @@ int kernel_new(const struct kernel_params *params, struct kernel **ret, struct r
         r = check_path(params->sysfs, "sysfs", refusal);
         if (r == 0)
                 r = check_path(params->dev, "device", refusal);
+        if (r == 0)
+                r = check_path(params->debugfs, "debugfs", refusal);
         if (r < 0)
                 return r;
         l = calloc(1, sizeof(*l));
@@ -228,7 +233,11 @@ int kernel_new(const struct kernel_params *params, struct kernel **ret, struct r
         l->procfs = strdup(params->procfs ? params->procfs : "/proc");
         l->dev = strdup(params->dev ? params->dev : "/dev");
         l->pci_ids = params->pci_ids ? strdup(params->pci_ids) : NULL;
-        if (!l->sysfs || !l->procfs || !l->dev || (params->pci_ids && !l->pci_ids)) {
+        if (params->debugfs)
+                l->debugfs = strdup(params->debugfs);
+        else if (l->sysfs && asprintf(&l->debugfs, "%s/kernel/debug", l->sysfs) < 0)
+                l->debugfs = NULL;
+        if (!l->sysfs || !l->procfs || !l->debugfs || !l->dev || (params->pci_ids && !l->pci_ids)) {
                 (void) linux_free(&l->kernel);
                 return refuse(refusal, ENOMEM, "out of memory");
         }

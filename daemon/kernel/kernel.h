@@ -131,6 +131,7 @@ struct kernel {
 struct kernel_params {
         const char *sysfs;   /* "/sys"; at most 512 bytes */
         const char *procfs;  /* "/proc" */
+        const char *debugfs; /* "kernel/debug" in sysfs; at most 512 bytes */
         const char *dev;     /* "/dev" */
         const char *pci_ids; /* the names' data base; libpci's own */
         const struct system_calls *calls; /* the real ones; must stay until free() */

@@ -87,6 +87,26 @@ START_TEST(some) {
 }
 END_TEST
 
+/* A directory of one's own choice, and nothing of the kernel's. */
+START_TEST(elsewhere) {
+        struct kernel_params params = { .calls = &mock.calls };
+        char sysfs[80], debugfs[80];
+        struct kernel *other = NULL;
+
+        (void) snprintf(sysfs, sizeof(sysfs), "%s/sys", tree.path);
+        (void) snprintf(debugfs, sizeof(debugfs), "%s/other", tree.path);
+        params.sysfs = sysfs;
+        params.debugfs = debugfs;
+        make_dir(INTEL "/" ADDRESS "/7");
+        make_dir("other/iommu/intel/" ADDRESS "/9");
+        ck_assert_int_eq(kernel_new(&params, &other, &refusal), 0);
+        ck_assert_int_eq(other->ops->list_attached(other, ADDRESS, &numbers, &n, &refusal), 0);
+        ck_assert_uint_eq(n, 1);
+        ck_assert_uint_eq(numbers[0], 9);
+        (void) other->ops->free(other);
+}
+END_TEST
+
 START_TEST(many) {
         make_dir(INTEL "/" ADDRESS);
         for (unsigned int i = 1; i <= 300; i++) {
@@ -121,6 +141,7 @@ int main(void) {
         tcase_add_checked_fixture(tc, set_up, tear_down);
         tcase_add_test(tc, none);
         tcase_add_test(tc, some);
+        tcase_add_test(tc, elsewhere);
         tcase_add_test(tc, many);
         tcase_add_test(tc, iommu_names);
         suite_add_tcase(suite, tc);

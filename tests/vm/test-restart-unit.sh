@@ -33,7 +33,24 @@ replace() {
         tap_equal "what was attached is" "[1,0,0]" "$(restored)"
 }
 
+# FILE: a drop-in for the unit, from stdin
+drop_in() {
+        mkdir -p /run/systemd/system/pasidd.service.d
+        cat >"/run/systemd/system/pasidd.service.d/$1.conf"
+        systemctl daemon-reload
+}
+
+owners() { stat -c %U /run/pasidd /run/pasidd/pasidd.db /var/lib/pasidd /var/lib/pasidd/pasidd.db "/proc/$(main_pid)" | sort -u; }
+
 bind_vfio $WIDE
+# As an administrator would, and as it was before pasidd had a user.
+drop_in root <<CONF
+[Service]
+User=root
+Group=root
+CapabilityBoundingSet=
+CapabilityBoundingSet=CAP_SYS_ADMIN CAP_DAC_OVERRIDE
+CONF
 systemctl start pasidd.socket
 start_tenant a
 expect "a consumer" ok a init vm $WIDE
@@ -41,6 +58,7 @@ expect "a number, attached" "ok 100" a alloc 100 100 attach
 expect "its memory" "ok 0" a memory 1048576 0x41
 expect "mapped" "ok 0x1000000" a map 100 0 0 1048576 0x1000000 $((RW | FIXED))
 tap_equal "systemd keeps the file descriptors" 2 "$(stored)"
+tap_equal "so far it is root's" root "$(owners)"
 
 mkfifo /run/read.in
 dma $WIDE 100 repeat 0x1000000 64 </run/read.in >/run/read.out 4>&- 5>&- 6>&- &
@@ -50,6 +68,11 @@ stopper=$!
 wait_for has_begun
 tap_equal "the device reads" 0 $?
 
+rm /run/systemd/system/pasidd.service.d/root.conf
+systemctl daemon-reload
+replace "a restart as another user" systemctl restart pasidd.service
+tap_equal "which has all now" pasidd "$(owners)"
+tap_equal "and leaves the socket the group's" "pasid 660" "$(stat -c '%G %a' /run/pasidd/pasidd.sock)"
 replace "systemctl restart" systemctl restart pasidd.service
 replace "SIGKILL" systemctl kill --signal=KILL pasidd.service
 replace "systemctl restart again" systemctl restart pasidd.service
@@ -67,6 +90,9 @@ wait $reader
 result=$(tail -n 1 /run/read.out)
 echo "# $result"
 tap_equal "transfers that failed" "0 failed" "${result#* done, }"
+expect "what root's pasidd had opened is detached" ok a detach 100
+expect "and attached" ok a attach 100
+expect "and given memory" "ok 0x1000000" a map 100 0 0 1048576 0x1000000 $((RW | FIXED))
 tap_equal "pasidctl check finds no drift" "$AGREES" "$(pasidctl check 2>&1)"
 expect "its end" ok a exit
 # The fd store lets go of the device a moment later than pasidd, and the kernel ends bus mastering with that.

@@ -20,11 +20,29 @@ tap_equal "the socket listens" active "$(systemctl is-active pasidd.socket)"
 tap_equal "and has started nothing yet" inactive "$(systemctl is-active pasidd.service)"
 tap_equal "the first client starts pasidd" 0 "$(pasidctl status >/dev/null 2>/run/why; echo $?; cat /run/why)"
 tap_equal "it runs" active "$(systemctl is-active pasidd.service)"
+pid=$(systemctl show --value --property=MainPID pasidd.service)
+tap_equal "as its own user" pasidd:pasid "$(stat -c %U:%G "/proc/$pid")"
+tap_equal "with one capability" "CapEff:0000000000200000" "$(grep CapEff "/proc/$pid/status" | tr -d '[:space:]')"
+tap_equal "which can't be exceeded" "CapBnd:0000000000200000" "$(grep CapBnd "/proc/$pid/status" | tr -d '[:space:]')"
+tap_equal "its directories are its own" "pasidd:pasid 755 pasidd:pasid 700" \
+        "$(stat -c '%U:%G %a' /run/pasidd /var/lib/pasidd | paste -sd' ')"
+tap_equal "the socket is for the group" "pasid 660" "$(stat -c '%G %a' /run/pasidd/pasidd.sock)"
+tap_equal "udev has given it the devices" "pasidd pasidd" "$(stat -c %U /dev/iommu /dev/vfio/devices/* | paste -sd' ')"
+exposure=$(systemd-analyze security --no-pager pasidd.service | tail -n 1)
+echo "# $exposure"
+systemd-analyze security --no-pager --threshold=15 pasidd.service >/dev/null 2>&1
+tap_equal "systemd finds the sandbox closed" 0 $?
 wait_for has_owner
 tap_equal "it has its name on the bus" 0 $?
 tap_equal "a wide device is usable in the sandbox" true "$(device_field "$WIDE" usable)"
 tap_equal "its width is known" 20 "$(device_field "$WIDE" pci_width)"
 tap_equal "a device with another driver is not" false "$(device_field 0000:00:03.0 usable)"
+bind_vfio "$WIDE2"
+is_usable() { [ "$(device_field "$WIDE2" usable)" = true ]; }
+wait_for is_usable
+tap_equal "a device that comes later is noticed" 0 $?
+tap_equal "the settings can be read anew" "$pid success" \
+        "$(systemctl reload pasidd.service && systemctl show --value --property=MainPID,Result pasidd.service | paste -sd' ')"
 tap_equal "a consumer by the bus" "" "$(pasidctl --address=system init vm --device "$WIDE" 2>&1)"
 tap_equal "a number" 1 "$(pasidctl alloc vm | wc -l)"
 systemctl restart pasidd.service
@@ -32,6 +50,7 @@ tap_equal "a restart keeps it" 1 "$(pasidctl list vm --no-legend | wc -l)"
 systemctl kill --signal=KILL pasidd.service
 wait_for has_owner
 tap_equal "so does a crash" 1 "$(pasidctl list vm --no-legend | wc -l)"
+pasidctl exit vm
 systemctl stop pasidd.service pasidd.socket
 tap_equal "it stops as it should" success "$(systemctl show --value --property=Result pasidd.service)"
 tap_none "nothing went wrong on the way" "$(journalctl --boot --unit=pasidd.service --priority=err --output=cat --no-pager --quiet |

@@ -50,7 +50,7 @@ expect() {
         if [ "$expect_got" = "$expect_wanted" ]; then
                 tap_ok "$expect_what"
         else
-                tap_not_ok "$expect_what" "expected: $expect_wanted" "answer: $answer"
+                tap_not_ok "$expect_what" "$(printf 'expected: %s\nanswer: %s' "$expect_wanted" "$answer")"
         fi
 }
 
