@@ -13,6 +13,11 @@ export LC_ALL=C
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
+# What dpkg-buildpackage leaves in debian/
+debian_products() {
+        echo '(\.debhelper|tmp|pasidd|libpasid1|libpasid-dev|pasidd-tools)/|files$|.*\.(substvars|debhelper|debhelper\.log)$|debhelper-build-stamp$|autoreconf\.'
+}
+
 # ROOT: the project's own files, not what is built from them
 own_files() {
         (
@@ -20,7 +25,8 @@ own_files() {
                 find . \( -name .git -o -name .deps -o -name .libs -o -name __pycache__ -o -name autom4te.cache \
                         -o -path ./build-aux -o -path ./m4 \) -prune -o -type f -print |
                         sed 's|^\./||' |
-                        grep -E '^(\.ci|client|daemon|dbus|doc|include|man|systemd|tests|tools)/|^[^/]*\.(ac|am|md|sh)$' |
+                        grep -E '^(\.ci|client|daemon|dbus|debian|doc|include|man|systemd|tests|tools)/|^[^/]*\.(ac|am|md|sh)$' |
+                        grep -vE "^debian/($(debian_products))" |
                         grep -vE '\.(o|lo|la|a|so|pyc|log|trs|tmp|gcda|gcno|[1-8])$|\.dirstamp$|~$|^systemd/pasidd\.service$|^client/lib/libpasid\.pc$' |
                         sort
         )
@@ -28,7 +34,7 @@ own_files() {
 
 # ROOT: source files without a licence line among the first five
 without_licence() {
-        own_files "$1" | grep -E '\.(c|h|cc|sh|py|am|ac|xml|service|socket|policy|service\.in)$|^tools/(check|demo)$|^\.ci/' |
+        own_files "$1" | grep -E '\.(c|h|cc|sh|py|am|ac|xml|service|socket|policy|rules|service\.in|postinst|prerm|postrm)$|^tools/(check|demo|packages)$|^debian/rules$|^\.ci/' |
                 grep -vE '^tests/.*/(data|trees|golden)/|^systemd/pasidd\.conf$' | while read -r file; do
                 head -n 5 "$1/$file" | grep -q 'SPDX-License-Identifier: ' || echo "$file"
         done

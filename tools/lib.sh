@@ -15,7 +15,8 @@ packages_test=(check libsubunit-dev dbus dbus-broker libglib2.0-bin systemd sqli
 packages_tools=(ccache clang libclang-rt-dev clang-tidy cppcheck shellcheck valgrind)
 # shellcheck disable=SC2034
 # To test in a virtual machine (tests/vm/run), for which it builds a kernel, too:
-packages_vm=(flex bison bc libelf-dev cpio xz-utils busybox-static jq mmdebstrap e2fsprogs fakeroot debian-archive-keyring)
+packages_vm=(flex bison bc libelf-dev cpio xz-utils busybox-static jq mmdebstrap e2fsprogs fakeroot debian-archive-keyring
+        dpkg-dev debhelper)
 
 say() {
         printf '%s\n' "$*"
@@ -86,7 +87,7 @@ install_packages() {
 # Makes ./configure unless it is there and newer than what it is made from.
 make_configure() {
         if [[ -x $top/configure && -z $(find "$top/configure.ac" "$top/Makefile.am" \
-                "$top"/{client,daemon,dbus,doc,include,man,systemd,tests} -name .git -prune -o \
+                "$top"/{client,daemon,dbus,debian,doc,include,man,systemd,tests} -name .git -prune -o \
                 \( -name configure.ac -o -name 'Make*.am' \) -newer "$top/Makefile.in" -print 2>/dev/null) ]]; then
                 return
         fi

@@ -35,6 +35,17 @@ copy_libraries() {
                 done
 }
 
+# TEST...: if one of them needs packages, they are built into $work/packages
+make_packages() {
+        local test
+
+        for test; do
+                [[ $(test_header "$test" Needs) == packages && ! -e $work/packages ]] || continue
+                "$top/tools/packages" "$work/packages/1"
+                "$top/tools/packages" --version="$(dpkg-parsechangelog -l "$top/debian/changelog" -S Version)+1" "$work/packages/2"
+        done
+}
+
 # GUEST LIST FILE: an initramfs that runs the tests in LIST; an empty one makes it a prompt
 make_initramfs() {
         local guest=$1 list=$2 file=$3 root name
@@ -63,6 +74,9 @@ make_initramfs() {
 put_tests() {
         mkdir -p "$1/tests"
         cp "$top/tests/tap.sh" "$top"/tests/vm/guest/*.sh "$top"/tests/vm/test-*.sh "$1/tests/"
+        [[ ! -e $work/packages ]] || cp -r "$work/packages" "$1/tests/"
+        # What a test of packages has to put aside.
+        (cd "$stage" && find . -path ./usr/lib/pasidd-tests -prune -o ! -type d -print) >"$1/tests/stage.list"
         [[ -z $2 ]] || printf '%s\n' "$2" >"$1/tests/list"
 }
 
