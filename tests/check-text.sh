@@ -25,7 +25,7 @@ own_files() {
                 find . \( -name .git -o -name .deps -o -name .libs -o -name __pycache__ -o -name autom4te.cache \
                         -o -path ./build-aux -o -path ./m4 \) -prune -o -type f -print |
                         sed 's|^\./||' |
-                        grep -E '^(\.ci|client|daemon|dbus|debian|doc|include|man|systemd|tests|tools)/|^[^/]*\.(ac|am|md|sh)$' |
+                        grep -E '^(\.ci|client|daemon|dbus|debian|doc|include|man|packaging|systemd|tests|tools)/|^[^/]*\.(ac|am|md|sh)$' |
                         grep -vE "^debian/($(debian_products))" |
                         grep -vE '\.(o|lo|la|a|so|pyc|log|trs|tmp|gcda|gcno|[1-8])$|\.dirstamp$|~$|^systemd/pasidd\.service$|^client/lib/libpasid\.pc$' |
                         sort
@@ -34,7 +34,7 @@ own_files() {
 
 # ROOT: source files without a licence line among the first five
 without_licence() {
-        own_files "$1" | grep -E '\.(c|h|cc|sh|py|am|ac|xml|service|socket|policy|rules|service\.in|postinst|prerm|postrm)$|^tools/(abi-dump|check|demo|packages)$|^debian/rules$|^\.ci/' |
+        own_files "$1" | grep -E '\.(c|h|cc|sh|py|am|ac|xml|service|socket|policy|rules|spec|service\.in|postinst|prerm|postrm)$|^tools/(abi-dump|check|demo|packages)$|^debian/rules$|^\.ci/' |
                 grep -vE '^tests/.*/(data|trees|golden)/|^systemd/pasidd\.conf$' | while read -r file; do
                 head -n 5 "$1/$file" | grep -q 'SPDX-License-Identifier: ' || echo "$file"
         done

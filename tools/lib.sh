@@ -16,8 +16,12 @@ packages_test=(check libsubunit-dev dbus dbus-broker libglib2.0-bin systemd sqli
 packages_tools=(ccache clang libclang-rt-dev clang-tidy cppcheck shellcheck valgrind)
 # shellcheck disable=SC2034
 # To test in a virtual machine (tests/vm/run), for which it builds a kernel, too:
-packages_vm=(flex bison bc libelf-dev cpio xz-utils busybox-static jq mmdebstrap e2fsprogs fakeroot debian-archive-keyring
-        dpkg-dev debhelper)
+packages_vm=(flex bison bc libelf-dev cpio xz-utils busybox-static jq mmdebstrap e2fsprogs fakeroot debian-archive-keyring)
+# shellcheck disable=SC2034
+# To build packages (tools/packages), of which one of those tests is, too:
+packages_deb=(dpkg-dev debhelper)
+# shellcheck disable=SC2034
+packages_rpm=(rpm)
 
 say() {
         printf '%s\n' "$*"
