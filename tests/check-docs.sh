@@ -220,6 +220,22 @@ else
         tap_skip "pasidd(8) has the options of pasidd --help" "pasidd is not built"
 fi
 
+if [ -x "$top_builddir/pasid-oci-hook" ]; then
+        "$top_builddir/pasid-oci-hook" --help | help_options >"$scratch/help"
+        page_options "$top_srcdir/man/pasid-oci-hook.8.scd" >"$scratch/page"
+        # Those of crun and podman
+        grep -vx -e --annotation -e --log -e --read-only "$scratch/page" >"$scratch/own" || true
+        same "pasid-oci-hook(8) has the options of pasid-oci-hook --help" "$scratch/help" "$scratch/own"
+        printf '{"id":"x","bundle":"%s","pid":1}' "$scratch" >"$scratch/state"
+        echo '{"annotations":{"org.pasidd.":""}}' >"$scratch/config.json"
+        "$top_builddir/pasid-oci-hook" createRuntime <"$scratch/state" 2>&1 |
+                sed 's/.* there are //' | grep -o 'org[.]pasidd[.][a-z]*' | sort >"$scratch/known" || true
+        sed -n 's/^\*\(org[.]pasidd[.][a-z]*\)\*$/\1/p' "$top_srcdir/man/pasid-oci-hook.8.scd" | sort >"$scratch/page"
+        same "pasid-oci-hook(8) has the annotations that it knows" "$scratch/known" "$scratch/page"
+else
+        tap_skip "pasid-oci-hook(8) has its options and annotations" "it is not built"
+fi
+
 # --- manual pages ---
 
 unlisted=

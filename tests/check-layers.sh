@@ -25,6 +25,7 @@ violations() {
                 may["daemon"] = "daemon log bus service store kernel core internal"
                 may["lib"] = "lib public internal"
                 may["ctl"] = "ctl public cleanup"
+                may["oci"] = "oci public cleanup"
                 may["example"] = "public"
                 may["internal"] = "internal"
                 may["cleanup"] = ""
@@ -39,10 +40,11 @@ violations() {
                 home["sqlite3"] = "store"
                 home["linux/"] = "kernel example"
                 home["linux/magic.h"] = "kernel store"
+                home["linux/openat2.h"] = "oci"
                 home["sys/ioctl"] = "kernel bus lib ctl internal example"
                 home["pci/"] = "kernel"
                 home["ini.h"] = "daemon"
-                home["json-c/"] = "ctl"
+                home["json-c/"] = "ctl oci"
                 home["libsmartcols/"] = "ctl"
                 for (h in home)
                         homes[++n_homes] = h
@@ -53,6 +55,7 @@ violations() {
                 if (path ~ /^daemon\//) return "daemon"
                 if (path ~ /^client\/lib\//) return "lib"
                 if (path ~ /^client\/ctl\//) return "ctl"
+                if (path ~ /^client\/oci\//) return "oci"
                 if (path == "include/internal/cleanup.h") return "cleanup"
                 if (path ~ /^include\/internal\//) return "internal"
                 if (path ~ /^include\//) return "public"
@@ -96,12 +99,12 @@ trap 'rm -rf "$scratch"' EXIT
 # FILE INCLUDE: a tree with this one line beside sound ones
 planted() {
         rm -rf "$scratch/tree"
-        for d in daemon/core daemon/store daemon/kernel daemon/service daemon/bus client/lib client/ctl include/internal \
+        for d in daemon/core daemon/store daemon/kernel daemon/service daemon/bus client/lib client/ctl client/oci include/internal \
                  include/pasid doc/examples; do
                 mkdir -p "$scratch/tree/$d"
         done
         for h in daemon/core/core.h daemon/store/store.h daemon/kernel/kernel.h daemon/service/service.h \
-                 daemon/bus/bus.h daemon/log.h daemon/manager.h client/lib/lib.h client/ctl/ctl.h include/internal/cleanup.h \
+                 daemon/bus/bus.h daemon/log.h daemon/manager.h client/lib/lib.h client/ctl/ctl.h client/oci/hook.h include/internal/cleanup.h \
                  include/internal/errors.h include/pasid/pasid.h; do
                 echo '#include <stdint.h>' >"$scratch/tree/$h"
         done
@@ -137,6 +140,8 @@ client/lib/lib.c "../../daemon/core/core.h"
 client/ctl/ctl.c "internal/errors.h"
 client/ctl/ctl.c "../lib/lib.h"
 client/ctl/ctl.c <systemd/sd-bus.h>
+client/oci/hook.c "internal/errors.h"
+client/oci/hook.c <systemd/sd-bus.h>
 doc/examples/hello.c "internal/cleanup.h"
 include/pasid/pasid.h "internal/cleanup.h"
 include/internal/errors.h "core/core.h"
@@ -153,6 +158,7 @@ daemon/bus/bus.c "service/service.h"
 daemon/manager.c "bus/bus.h"
 client/lib/lib.c <pasid/pasid.h>
 client/ctl/ctl.c "internal/cleanup.h"
+client/oci/hook.c <json-c/json.h>
 SOUND
 
 tap_none "includes of this tree point one way" "$(violations "$top_srcdir")"
