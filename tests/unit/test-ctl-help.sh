@@ -67,7 +67,7 @@ verbs=$("$ctl" --help | sed -n 's/^  \([a-z]*\)  *[A-Z].*/\1/p')
 common=$("$ctl" --help | options | sort -u)
 
 echo "$verbs" >"$work/got"
-printf '%s\n' init exit alloc free attach detach find list consumers devices monitor check status >"$work/expected"
+printf '%s\n' init exit alloc free attach detach find list consumers devices monitor check status cdi >"$work/expected"
 same "help lists the verbs of this version"
 
 echo "$verbs" >"$work/expected"

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * pasidctl cdi: a specification of the Container Device Interface, by which
+ * "podman run --device pasidd.org/pasid=ADDRESS" gives a container PASIDs. It
+ * names the hook that does so, and tells it the device. Written by the rules of
+ * version 1.1.0; it says 0.5.0, the oldest that has all it uses (names that
+ * begin with a digit), as runtimes refuse versions that they don't know.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "ctl.h"
+
+#define CDI_VERSION "0.5.0"
+#define CDI_KIND "pasidd.org/pasid"
+#define CDI_DIRECTORY "/etc/cdi"
+#define CDI_FILE "pasidd.org-pasid.json" /* vendor and class, as the specification advises */
+#define HOOK_PROGRAM "pasid-oci-hook"
+#define HOOK_PATH LIBEXECDIR "/" HOOK_PROGRAM
+
+enum {
+        OPT_OUTPUT = OPT_OWN,
+};
+
+DEFINE_CLEANUP(struct json_object *, json_object_put);
+
+/* Takes value over; false without memory, and value is gone then too. */
+static bool add(struct json_object *object, const char *key, struct json_object *value) {
+        if (value && json_object_object_add(object, key, value) == 0)
+                return true;
+        json_object_put(value);
+        return false;
+}
+
+static bool append(struct json_object *array, struct json_object *value) {
+        if (value && json_object_array_add(array, value) == 0)
+                return true;
+        json_object_put(value);
+        return false;
+}
+
+static bool append_option(struct json_object *array, const char *option, const char *value) {
+        _cleanup_free_ char *text = NULL;
+
+        if (!value)
+                return true;
+        if (asprintf(&text, "--%s=%s", option, value) < 0) {
+                text = NULL;
+                return false;
+        }
+        return append(array, json_object_new_string(text));
+}
+
+static struct json_object *arguments_new(const struct ctl *ctl, const char *occasion, const char *device) {
+        _cleanup_(json_object_putp) struct json_object *array = json_object_new_array();
+
+        if (!array || !append(array, json_object_new_string(HOOK_PROGRAM)) || !append_option(array, "address", ctl->address) ||
+            !append_option(array, "device", device) || !append(array, json_object_new_string(occasion)))
+                return NULL;
+        return TAKE_PTR(array);
+}
+
+/* "containerEdits" with one hook; NULL without memory. device: NULL for none. */
+static struct json_object *edits_new(const struct ctl *ctl, const char *occasion, const char *device) {
+        _cleanup_(json_object_putp) struct json_object *edits = json_object_new_object(), *hooks = json_object_new_array(),
+                                                       *hook = json_object_new_object();
+
+        if (!edits || !hooks || !hook || !add(hook, "hookName", json_object_new_string(occasion)) ||
+            !add(hook, "path", json_object_new_string(HOOK_PATH)) || !add(hook, "args", arguments_new(ctl, occasion, device)) ||
+            !append(hooks, TAKE_PTR(hook)) || !add(edits, "hooks", TAKE_PTR(hooks)))
+                return NULL;
+        return TAKE_PTR(edits);
+}
+
+struct collection {
+        const struct ctl *ctl;
+        struct json_object *devices;
+};
+
+static int device_cb(const struct pasid_device *device, void *userdata) {
+        struct collection *collection = userdata;
+        struct json_object *entry;
+
+        if (!device->usable)
+                return 0;
+        entry = json_object_new_object();
+        if (!entry || !add(entry, "name", json_object_new_string(device->address)) ||
+            !add(entry, "containerEdits", edits_new(collection->ctl, "createRuntime", device->address))) {
+                json_object_put(entry);
+                return -ENOMEM;
+        }
+        return append(collection->devices, entry) ? 0 : -ENOMEM;
+}
+
+static int compare_names(const void *a, const void *b) {
+        struct json_object *const *x = a, *const *y = b;
+
+        return strcmp(json_object_get_string(json_object_object_get(*x, "name")),
+                      json_object_get_string(json_object_object_get(*y, "name")));
+}
+
+static int make_specification(struct ctl *ctl, struct json_object **ret) {
+        _cleanup_(json_object_putp) struct json_object *specification = json_object_new_object();
+        struct collection collection = { ctl, json_object_new_array() };
+        int r;
+
+        if (!specification || !add(specification, "cdiVersion", json_object_new_string(CDI_VERSION)) ||
+            !add(specification, "kind", json_object_new_string(CDI_KIND)) ||
+            !add(specification, "containerEdits", edits_new(ctl, "poststop", NULL)) ||
+            !add(specification, "devices", collection.devices))
+                return ctl_fail(ctl, "Out of memory.");
+        r = pasid_device_for_each(ctl->client, device_cb, &collection);
+        if (r < 0)
+                return ctl_refused(ctl, r);
+        if (json_object_array_length(collection.devices) == 0)
+                return ctl_fail(ctl, "No device can use PASIDs here, and a specification without one is none; \"pasidctl devices\" says "
+                                "what would help.");
+        json_object_array_sort(collection.devices, compare_names);
+        *ret = TAKE_PTR(specification);
+        return EXIT_SUCCESS;
+}
+
+static int write_text(FILE *f, const char *text) {
+        return fprintf(f, "%s\n", text) < 0 || fflush(f) != 0 ? -(errno ?: EIO) : 0;
+}
+
+static int sync_directory(int directory) {
+        return fsync(directory) < 0 && errno != EINVAL ? -errno : 0;
+}
+
+/* Who reads the directory meanwhile finds the old file or the new one, and so it is after a power cut. */
+static int replace_file(int directory, const char *text) {
+        _cleanup_close_ int fd = -EBADF;
+        char fresh[64];
+        FILE *f = NULL;
+        int r;
+
+        /* Its name does not end in .json, by which specifications are found. */
+        (void) snprintf(fresh, sizeof(fresh), "." CDI_FILE ".%ld", (long) getpid());
+        (void) unlinkat(directory, fresh, 0); /* of a killed one that had our pid */
+        fd = openat(directory, fresh, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
+        if (fd < 0)
+                return -errno;
+        f = fdopen(fd, "w");
+        r = f ? write_text(f, text) : -errno;
+        if (r >= 0 && (fchmod(fd, 0644) < 0 || fsync(fd) < 0 || renameat(directory, fresh, directory, CDI_FILE) < 0))
+                r = -errno;
+        if (f) {
+                (void) TAKE_FD(fd);
+                (void) fclose(f);
+        }
+        if (r < 0)
+                (void) unlinkat(directory, fresh, 0);
+        return r < 0 ? r : sync_directory(directory);
+}
+
+static int write_to_directory(struct ctl *ctl, const char *path, const char *text) {
+        _cleanup_close_ int directory = -EBADF;
+        int r;
+
+        if (strcmp(path, CDI_DIRECTORY) == 0 && mkdir(path, 0755) < 0 && errno != EEXIST)
+                return ctl_fail(ctl, "Directory %s cannot be made: %s.", path, strerror(errno));
+        directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (directory < 0)
+                return ctl_fail(ctl, "Directory %s cannot be opened: %s.", path, strerror(errno));
+        r = replace_file(directory, text);
+        return r < 0 ? ctl_fail(ctl, "%s/" CDI_FILE " cannot be written: %s.", path, strerror(-r)) : EXIT_SUCCESS;
+}
+
+static int write_specification(struct ctl *ctl, const char *output, struct json_object *specification) {
+        int flags = JSON_C_TO_STRING_NOSLASHESCAPE;
+        const char *text;
+        int r;
+
+        if (ctl->json != JSON_SHORT)
+                flags |= JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED;
+        text = json_object_to_json_string_ext(specification, flags);
+        if (!text)
+                return ctl_fail(ctl, "Out of memory.");
+        if (strcmp(output, "-") != 0)
+                return write_to_directory(ctl, output, text);
+        r = write_text(stdout, text);
+        return r < 0 ? ctl_write_failed(ctl, r) : EXIT_SUCCESS;
+}
+
+static int run_cdi(struct ctl *ctl, int argc, char **argv) {
+        static const struct option options[] = {
+                { "output", required_argument, NULL, OPT_OUTPUT },
+                COMMON_OPTIONS
+        };
+        _cleanup_(json_object_putp) struct json_object *specification = NULL;
+        const char *output = CDI_DIRECTORY;
+        char **args;
+        int c, n, r;
+
+        while ((c = ctl_getopt(ctl, argc, argv, ":h", options)) != -1) {
+                if (c != OPT_OUTPUT)
+                        return ctl->status;
+                output = optarg;
+        }
+        if (!ctl_arguments(ctl, argc, argv, 0, 0, &args, &n))
+                return ctl->status;
+        if (!*output)
+                return ctl_usage(ctl, "--output takes a directory, or - for standard output.");
+        r = ctl_connect(ctl);
+        if (r == EXIT_SUCCESS)
+                r = make_specification(ctl, &specification);
+        return r == EXIT_SUCCESS ? write_specification(ctl, output, specification) : r;
+}
+
+const struct verb verb_cdi = {
+        .name = "cdi",
+        .arguments = "",
+        .summary = "Write what container runtimes need to give out PASIDs as devices",
+        .options =
+                "  --output=DIR        where pasidd.org-pasid.json is written; - for standard\n"
+                "                      output. Default: /etc/cdi\n",
+        .notes =
+                "The file is a specification of the Container Device Interface (CDI) for the\n"
+                "devices that can use PASIDs now. Write it anew when they change.\n"
+                "\nExample:\n"
+                "  pasidctl cdi\n"
+                "  podman run --device pasidd.org/pasid=0000:01:00.0 IMAGE\n",
+        .run = run_cdi,
+};
