@@ -68,6 +68,7 @@ build_system() {
                 --aptopt='APT::Install-Recommends "false"' --aptopt="$state/acquire.conf" \
                 --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
                 --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
+                --dpkgopt='path-exclude=/usr/lib/cni/*' \
                 --include="$packages" trixie "$dir/root.tar" "deb $(debian_mirror) trixie main"
         [[ $(id -u) -eq 0 ]] || as_root=(fakeroot --)
         "${as_root[@]}" bash -c "set -euo pipefail; top='$top'; . '$top/tests/vm/system/build.sh'; make_system_disk '$dir/root.tar' '$dir/disk'"
