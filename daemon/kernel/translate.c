@@ -28,7 +28,8 @@ static const struct answer open_iommufd_answers[] = {
         { ENXIO, EMEDIUMTYPE, NO_IOMMUFD },
         { EACCES, EACCES, "pasidd may not open it; run it as root, or give its user and its unit (DeviceAllow=) "
           "access" },
-        { EPERM, EACCES, "pasidd's unit may not open it; let DeviceAllow= name /dev/iommu" },
+        { EPERM, EACCES, "pasidd's unit may not open it; let DeviceAllow= name /dev/iommu, and restart "
+          "pasidd if the module iommufd came later than it" },
         {},
 };
 
@@ -38,7 +39,8 @@ static const struct answer open_cdev_answers[] = {
         { ENXIO, ENXIO, NO_CDEV },
         { EACCES, EACCES, "pasidd may not open its VFIO device node; run it as root, or give its user access" },
         /* A device cgroup, or vfio's no-IOMMU mode without CAP_SYS_RAWIO. */
-        { EPERM, EACCES, "pasidd's unit may not open its VFIO device node; let DeviceAllow= name char-vfio-dev" },
+        { EPERM, EACCES, "pasidd's unit may not open its VFIO device node; let DeviceAllow= name char-vfio-dev, "
+          "and restart pasidd if the module vfio came later than it" },
         {},
 };
 
