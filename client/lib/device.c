@@ -65,7 +65,9 @@ static int take_fd(sd_bus_message *m, int *ret) {
         return 0;
 }
 
-_public_ int pasid_device_open(struct pasid_client *client, const char *address, int *ret_device, int *ret_iommufd) {
+/* consumer: the path of one for whose life it is; NULL: for the connection's. */
+static int open_device(struct pasid_client *client, const char *consumer, const char *address, int *ret_device,
+                       int *ret_iommufd) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL, *reply = NULL;
         _cleanup_close_ int device = -EBADF, iommufd = -EBADF;
         char text[PCI_ADDRESS_MAX];
@@ -83,7 +85,8 @@ _public_ int pasid_device_open(struct pasid_client *client, const char *address,
         r = lp_call_new(client, path, PASIDD_IFACE_DEVICE, "Open", &call);
         if (r < 0)
                 return r;
-        r = sd_bus_message_append(call, "a{sv}", 0);
+        r = consumer ? sd_bus_message_append(call, "a{sv}", 1, "consumer", "o", consumer)
+                     : sd_bus_message_append(call, "a{sv}", 0);
         if (r < 0)
                 return lp_fail_append(client, r);
         r = lp_call(client, call, "hh", &reply);
@@ -97,4 +100,16 @@ _public_ int pasid_device_open(struct pasid_client *client, const char *address,
         *ret_device = TAKE_FD(device);
         *ret_iommufd = TAKE_FD(iommufd);
         return 0;
+}
+
+_public_ int pasid_device_open(struct pasid_client *client, const char *address, int *ret_device, int *ret_iommufd) {
+        return open_device(client, NULL, address, ret_device, ret_iommufd);
+}
+
+_public_ int pasid_consumer_open_device(struct pasid_consumer *consumer, const char *address, int *ret_device,
+                                        int *ret_iommufd) {
+        int r;
+
+        r = lp_consumer_check(consumer);
+        return r < 0 ? r : open_device(consumer->client, consumer->path, address, ret_device, ret_iommufd);
 }

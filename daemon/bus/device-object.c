@@ -11,16 +11,51 @@
 #include "bus/objects.h"
 #include "bus/options.h"
 
+struct open_options {
+        const char *consumer; /* path; NULL: the connection */
+};
+
+static const struct option_spec open_specs[] = {
+        { "consumer", "o", offsetof(struct open_options, consumer) },
+};
+
+/* *ret: NULL if none was named. */
+static int find_consumer(struct call *call, const char *path, struct consumer **ret) {
+        _cleanup_free_ char *name = NULL;
+        struct consumer *c;
+        uid_t uid;
+        int r;
+
+        *ret = NULL;
+        if (!path)
+                return 0;
+        r = path_to_consumer(path, &uid, &name);
+        if (r < 0)
+                return r;
+        c = r > 0 ? core_consumer_get(service_core(call_service(call)), uid, name) : NULL;
+        if (!c)
+                return refuse(&call->refusal, ESRCH, "There is no consumer %.160s, for whose life a device was to be opened; "
+                                                     "it ended, or Init was never called for it.", path);
+        if (!is_owner(call->link->bus, call->caller, c))
+                return refuse(&call->refusal, EACCES, "Open was asked by uid %u for the life of consumer \"%s\", which belongs to "
+                                                      "uid %u; only its owner and root may.", (unsigned) call->caller->uid,
+                              c->name, (unsigned) c->uid);
+        *ret = c;
+        return 0;
+}
+
 /* The device facts may be others once anything is asked of the service: what is needed of them is kept here. */
 static int device_open(struct call *call) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_close_ int device = -EBADF, iommufd = -EBADF;
+        struct open_options options = {};
         struct link *link = call->link;
         char address[PCI_ADDRESS_MAX];
+        struct consumer *consumer;
         int r;
 
         memcpy(address, link->device->address, sizeof(address));
-        r = options_read(call->message, NULL, 0, NULL, &call->refusal);
+        r = options_read(call->message, open_specs, ELEMENTSOF(open_specs), &options, &call->refusal);
         if (r < 0)
                 return r;
         if (sd_bus_can_send(link->sd, 'h') <= 0)
@@ -31,10 +66,14 @@ static int device_open(struct call *call) {
                 return r;
         if (sd_bus_message_get_expect_reply(call->message) == 0)
                 return 0; /* nobody would get them */
-        r = service_open_device(call_service(call), address, call->caller->holder, &device, &iommufd, &call->refusal);
+        r = find_consumer(call, options.consumer, &consumer);
         if (r < 0)
                 return r;
-        link_note_holder(link);
+        r = service_open_device(call_service(call), address, call->caller->holder, consumer, &device, &iommufd, &call->refusal);
+        if (r < 0)
+                return r;
+        if (!consumer)
+                link_note_holder(link);
         r = sd_bus_message_new_method_return(call->message, &reply);
         if (r >= 0)
                 r = sd_bus_message_append(reply, "hh", device, iommufd);

@@ -17,7 +17,7 @@ struct option_list {
 
 struct option_spec {
         const char *name;
-        const char *signature; /* "s": const char *, "u": uint32_t, "b" and "h": int, "as": struct option_list */
+        const char *signature; /* "s": const char *, "o": the same, "u": uint32_t, "b" and "h": int, "as": struct option_list */
         size_t offset;         /* in the struct of values */
 };
 

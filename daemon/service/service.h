@@ -161,11 +161,11 @@ uint64_t service_pinned_bytes(const struct consumer *c);
 
 /*
  * A device for somebody who attaches by himself; both fds are the caller's. DeviceBusy while pasidd or another
- * holder has it. holder, as of connection holds: once service_holder_gone() names it others may have the device,
- * as soon as the kernel agrees that it is not in use.
+ * holder has it. Once consumer has ended or, if that is NULL, service_holder_gone() names holder, as of connection
+ * holds, others may have the device, as soon as the kernel agrees that it is not in use.
  */
-int service_open_device(struct service *s, const char *address, const char *holder, int *ret_device, int *ret_iommufd,
-                        struct refusal *refusal);
+int service_open_device(struct service *s, const char *address, const char *holder, const struct consumer *consumer,
+                        int *ret_device, int *ret_iommufd, struct refusal *refusal);
 enum device_held {
         DEVICE_HELD_NOT,
         DEVICE_HELD_MEDIATED, /* pasidd itself has it open */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Devices that were given away by Open: to one holder at a time. When that is
- * gone the kernel still has the last word: a device whose fds live on in some
- * other process can't be bound again.
+ * Devices that were given away by Open: to one holder at a time, a connection
+ * or a consumer. When that is gone the kernel still has the last word: a device
+ * whose fds live on in some other process can't be bound again.
  */
 #include "service/mediated.h"
+#include "service/reaper.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,14 +14,25 @@
 struct tenant {
         TAILQ_ENTRY(tenant) entry;
         char address[PCI_ADDRESS_MAX];
+        uint64_t consumer_id; /* 0: the holder's */
         char holder[];
 };
 
+static bool is_over(const struct service *s, const struct tenant *t) {
+        const struct consumer *c;
+
+        if (t->consumer_id == 0)
+                return false; /* tenants_holder_gone() tells */
+        c = core_consumer_by_id(s->core, t->consumer_id);
+        return !c || c->ended;
+}
+
+/* What its consumer had, whichever way that ended, is looked for no earlier than somebody asks. */
 static struct tenant *find(const struct service *s, const char *address) {
         struct tenant *t;
 
         TAILQ_FOREACH(t, &s->tenants, entry)
-                if (strcmp(t->address, address) == 0)
+                if (strcmp(t->address, address) == 0 && !is_over(s, t))
                         return t;
         return NULL;
 }
@@ -39,7 +51,17 @@ void tenants_holder_gone(struct service *s, const char *holder) {
 
         for (t = TAILQ_FIRST(&s->tenants); t; t = next) {
                 next = TAILQ_NEXT(t, entry);
-                if (strcmp(t->holder, holder) == 0)
+                if (t->consumer_id == 0 && strcmp(t->holder, holder) == 0)
+                        forget(s, t);
+        }
+}
+
+static void forget_ended(struct service *s) {
+        struct tenant *t, *next;
+
+        for (t = TAILQ_FIRST(&s->tenants); t; t = next) {
+                next = TAILQ_NEXT(t, entry);
+                if (is_over(s, t))
                         forget(s, t);
         }
 }
@@ -76,9 +98,10 @@ enum device_held service_device_held(const struct service *s, const char *addres
         return tenants_have(s, address) ? DEVICE_HELD_TENANT : DEVICE_HELD_NOT;
 }
 
-int service_open_device(struct service *s, const char *address, const char *holder, int *ret_device, int *ret_iommufd,
-                        struct refusal *refusal) {
+int service_open_device(struct service *s, const char *address, const char *holder, const struct consumer *consumer,
+                        int *ret_device, int *ret_iommufd, struct refusal *refusal) {
         const struct device_info *info = device_list_find(&s->devices, address);
+        uint64_t id = consumer ? consumer->id : 0; /* a sweep may take the consumer away */
         struct tenant *t;
         int r;
 
@@ -90,7 +113,9 @@ int service_open_device(struct service *s, const char *address, const char *hold
         if (held_device_find(s, address))
                 return refuse(refusal, EBUSY, "Device %s is open in pasidd itself, for mediated consumers; it can be given away when "
                               "the last of them has ended.", address);
-        if (find(s, address))
+        forget_ended(s);
+        /* Whose it is may be gone, and that not yet noticed. */
+        if (find(s, address) && (reaper_sweep_for_request(s) <= 0 || find(s, address)))
                 return refuse(refusal, EBUSY, "Device %s was given to another holder, and is free when that one is gone.", address);
         t = malloc(sizeof(*t) + strlen(holder) + 1);
         if (!t)
@@ -103,6 +128,7 @@ int service_open_device(struct service *s, const char *address, const char *hold
                 return r;
         }
         memcpy(t->address, info->address, sizeof(t->address));
+        t->consumer_id = id;
         memcpy(t->holder, holder, strlen(holder) + 1);
         TAILQ_INSERT_TAIL(&s->tenants, t, entry);
         return 0;

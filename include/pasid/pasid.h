@@ -623,6 +623,15 @@ int pasid_unmap(struct pasid_consumer *consumer, uint32_t pasid, uint64_t iova, 
  */
 int pasid_device_open(struct pasid_client *client, const char *address, int *ret_device, int *ret_iommufd);
 
+/*
+ * The same for as long as the consumer lasts, and not the connection: for a
+ * program that starts another, which the two descriptors are for, and a
+ * consumer that this one's end will end (PASID_HOLD_FD with its pidfd).
+ * ESRCH no such consumer; EACCES also for a consumer of somebody else's; and
+ * those of pasid_device_open(). Since 0.1.
+ */
+int pasid_consumer_open_device(struct pasid_consumer *consumer, const char *address, int *ret_device, int *ret_iommufd);
+
 /* A device and an iommufd of the caller's, bound to each other, and the PASIDs that were attached here. */
 struct pasid_vfio;
 

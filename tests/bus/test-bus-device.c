@@ -200,6 +200,66 @@ START_TEST(opened) {
 }
 END_TEST
 
+static void sleep_long(struct child *self, _unused_ void *userdata) {
+        child_ready(self);
+        child_wait(self);
+}
+
+/* For the life of a consumer, which is that of a process here: who opened it may go. */
+START_TEST(opened_for_consumer) {
+        enum bus_kind kind = (enum bus_kind) _i;
+        struct fixture *f;
+        struct client holder, other;
+        struct child child = {};
+        _cleanup_free_ char *path = NULL;
+
+        SKIP_UNLESS_AVAILABLE(kind);
+        f = fake_begin(kind, NULL);
+        holder = client_new(f);
+        other = client_new(f);
+        child = child_start(sleep_long, NULL);
+        child_await_ready(&child);
+        path = init_ok(&holder, "vm", 2, "hold", "s", "process", "pid", "u", (uint32_t) child.pid);
+        client_ok(__FILE__, __LINE__, &holder, NULL, FIRST_PATH, PASIDD_IFACE_DEVICE, "Open", "a{sv}", 1, "consumer", "o", path);
+        client_close(&holder);
+        device_error(&other, E("DeviceBusy"), FIRST, FIRST_PATH, "Open", "a{sv}", 0);
+        ck_assert(is_held(&other, FIRST_PATH, "tenant"));
+        ck_assert_int_eq(kill(child.pid, SIGKILL), 0); /* a zombie is gone, too */
+        await(is_held(&other, FIRST_PATH, ""));
+        open_ok(&other, FIRST_PATH);
+        child_kill(&child);
+        device_error(&other, E("NoSuchConsumer"), "for whose life", SECOND_PATH, "Open", "a{sv}", 1, "consumer", "o", path);
+        device_error(&other, E("NoSuchConsumer"), "/org/pasidd1", SECOND_PATH, "Open", "a{sv}", 1, "consumer", "o", PASIDD_PATH);
+        device_error(&other, E_ARGS, "takes \"o\"", SECOND_PATH, "Open", "a{sv}", 1, "consumer", "s", "vm");
+        ck_assert(is_held(&other, SECOND_PATH, ""));
+        client_close(&other);
+        fixture_free(f);
+}
+END_TEST
+
+START_TEST(opened_for_anothers_consumer) {
+        _cleanup_free_ char *config = NULL, *path = NULL;
+        struct fixture *f;
+        struct client root, stranger;
+        const char *group;
+        gid_t gid;
+
+        SKIP_UNLESS_ROOT();
+        ck_assert(find_group(&gid, &group));
+        ck_assert_int_gt(asprintf(&config, "[Daemon]\nGroup=%s\n[Device " FIRST "]\nAllowUsers=60001\n", group), 0);
+        f = fake_begin(BUS_NONE, config);
+        root = client_direct(f);
+        stranger = client_direct_as_member(f, 60001, 60001, gid);
+        path = init_ok(&root, "vm", 2, "hold", "s", "boot", "devices", "as", 1, FIRST);
+        device_error(&stranger, E_ACCESS, "\"vm\"", FIRST_PATH, "Open", "a{sv}", 1, "consumer", "o", path);
+        ck_assert(is_held(&root, FIRST_PATH, ""));
+        open_ok(&stranger, FIRST_PATH);
+        client_close(&stranger);
+        client_close(&root);
+        fixture_free(f);
+}
+END_TEST
+
 START_TEST(open_is_refused) {
         struct fixture *f = fake_begin(BUS_NONE, NULL);
         struct client c = client_direct(f), mute = {};
@@ -416,6 +476,8 @@ int main(void) {
         tcase_add_test(mediated, attached_is_counted);
         tcase_add_test(mediated, checked);
         tcase_add_loop_test(device, opened, 0, TRANSPORTS);
+        tcase_add_loop_test(device, opened_for_consumer, 0, TRANSPORTS);
+        tcase_add_test(device, opened_for_anothers_consumer);
         tcase_add_test(device, open_is_refused);
         tcase_add_loop_test(device, requested_back, 0, TRANSPORTS);
         tcase_add_test(device, requests_come_before_news);

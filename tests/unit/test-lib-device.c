@@ -56,6 +56,8 @@ static int reply_open(struct fake *fake, sd_bus_message *call, const char *how) 
 static int handler(struct fake *fake, sd_bus_message *call, void *userdata) {
         if (fake_is(call, "Open"))
                 return reply_open(fake, call, userdata);
+        if (fake_is(call, "GetConsumer"))
+                return fake_reply_consumer(fake, call);
         return fake_is(call, "GetManagedObjects") ? reply_objects(fake, call, userdata) : reply_status(fake, call, userdata);
 }
 
@@ -172,6 +174,26 @@ START_TEST(open_device)
 }
 END_TEST
 
+START_TEST(open_for_consumer)
+{
+        struct pasid_consumer *consumer = NULL;
+        int device = -5, iommufd = -5;
+
+        start("well");
+        ck_assert_int_eq(pasid_consumer_get(client, 1000, "vm-1", &consumer), 0);
+        ck_assert_int_eq(pasid_consumer_open_device(consumer, "0000:01:00.0", &device, &iommufd), 0);
+        assert_call(fake, 1, "Open({\"consumer\": o \"" FAKE_CONSUMER_PATH "\"})");
+        ck_assert_int_eq(fcntl(device, F_GETFD), FD_CLOEXEC);
+        ck_assert_int_eq(close(device), 0);
+        ck_assert_int_eq(close(iommufd), 0);
+        ck_assert_int_eq(pasid_consumer_open_device(NULL, "0000:01:00.0", &device, &iommufd), -EINVAL);
+        ck_assert_int_eq(pasid_consumer_open_device(consumer, NULL, &device, &iommufd), -EINVAL);
+        ck_assert_uint_eq(fake_n_calls(fake), 2);
+        pasid_consumer_free(consumer);
+        end();
+}
+END_TEST
+
 START_TEST(status)
 {
         struct pasid_status s = PASID_STATUS_INIT, t = { 0 };
@@ -212,6 +234,7 @@ int main(void) {
         tcase_set_timeout(tc, 60);
         tcase_add_test(tc, devices);
         tcase_add_test(tc, open_device);
+        tcase_add_test(tc, open_for_consumer);
         tcase_add_test(tc, status);
         suite_add_tcase(suite, tc);
         return suite_run(suite);

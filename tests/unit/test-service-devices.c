@@ -405,7 +405,7 @@ END_TEST
 
 static int open_device(const char *address, const char *holder, int *ret_device, int *ret_iommufd) {
         struct refusal refusal = {};
-        int r = service_open_device(f.service, address, holder, ret_device, ret_iommufd, &refusal);
+        int r = service_open_device(f.service, address, holder, NULL, ret_device, ret_iommufd, &refusal);
 
         ck_assert_int_eq(refusal.code, -r);
         return r;
@@ -463,6 +463,46 @@ START_TEST(test_open) {
 }
 END_TEST
 
+static int open_for(const char *address, const char *consumer) {
+        int device = -EBADF, iommufd = -EBADF;
+        struct refusal refusal = {};
+        int r = service_open_device(f.service, address, "peer:a", fixture_get(&f, consumer), &device, &iommufd, &refusal);
+
+        ck_assert_int_eq(refusal.code, -r);
+        (void) close_fd(device);
+        (void) close_fd(iommufd);
+        return r;
+}
+
+/* Given for a consumer's life: the connection is of no matter. */
+START_TEST(test_open_for_consumer) {
+        int other = -EBADF, another = -EBADF;
+
+        fixture_mediated(&f, 1000, "vm", HOLD_BOOT, DEVICES("0000:04:00.0"));
+        fixture_mediated(&f, 1000, "vm-2", HOLD_BOOT, DEVICES("0000:04:00.0"));
+        ck_assert_int_eq(open_for("0000:01:00.0", "vm"), 0);
+        ck_assert_int_eq(open_for("0000:01:00.0", "vm-2"), -EBUSY);
+        ck_assert_int_eq(service_holder_gone(f.service, "peer:a", "holder-gone"), 0);
+        ck_assert_int_eq(service_device_held(f.service, "0000:01:00.0"), DEVICE_HELD_TENANT);
+        ck_assert_int_eq(open_for("0000:01:00.0", "vm-2"), -EBUSY);
+        leave("vm");
+        ck_assert_int_eq(service_device_held(f.service, "0000:01:00.0"), DEVICE_HELD_NOT);
+        ck_assert_int_eq(open_for("0000:01:00.0", "vm-2"), 0);
+        leave("vm-2");
+
+        /* Still in the table for its cooling number: ended all the same. */
+        fixture_mediated(&f, 1000, "vm", HOLD_BOOT, DEVICES("0000:04:00.0"));
+        ck_assert_int_eq(open_for("0000:01:00.0", "vm"), 0);
+        ck_assert_int_eq(service_alloc(f.service, vm(), &(struct alloc_request) { .count = 1 }, NULL, &(uint32_t) { 0 },
+                                       &(struct refusal) {}), 0);
+        leave("vm");
+        ck_assert_int_eq(open_device("0000:01:00.0", "peer:b", &other, &another), 0);
+        (void) close_fd(other);
+        (void) close_fd(another);
+        ck_assert_uint_eq(f.kernel.n_opened_for_tenants, 4);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("service-devices");
         TCase *tc = tcase_create("devices");
@@ -484,6 +524,7 @@ int main(void) {
         tcase_add_test(tc, test_device_becomes_unusable);
         tcase_add_test(tc, test_device_goes_before_the_commit);
         tcase_add_test(tc, test_open);
+        tcase_add_test(tc, test_open_for_consumer);
         suite_add_tcase(suite, tc);
         return suite_run(suite);
 }
