@@ -26,6 +26,7 @@ violations() {
                 may["lib"] = "lib public internal"
                 may["ctl"] = "ctl public cleanup"
                 may["oci"] = "oci public cleanup"
+                may["libvirt"] = "libvirt public cleanup"
                 may["example"] = "public"
                 may["internal"] = "internal"
                 may["cleanup"] = ""
@@ -46,6 +47,7 @@ violations() {
                 home["ini.h"] = "daemon"
                 home["json-c/"] = "ctl oci"
                 home["libsmartcols/"] = "ctl"
+                home["libxml/"] = "libvirt"
                 for (h in home)
                         homes[++n_homes] = h
         }
@@ -56,6 +58,7 @@ violations() {
                 if (path ~ /^client\/lib\//) return "lib"
                 if (path ~ /^client\/ctl\//) return "ctl"
                 if (path ~ /^client\/oci\//) return "oci"
+                if (path ~ /^client\/libvirt\//) return "libvirt"
                 if (path == "include/internal/cleanup.h") return "cleanup"
                 if (path ~ /^include\/internal\//) return "internal"
                 if (path ~ /^include\//) return "public"
@@ -99,7 +102,7 @@ trap 'rm -rf "$scratch"' EXIT
 # FILE INCLUDE: a tree with this one line beside sound ones
 planted() {
         rm -rf "$scratch/tree"
-        for d in daemon/core daemon/store daemon/kernel daemon/service daemon/bus client/lib client/ctl client/oci include/internal \
+        for d in daemon/core daemon/store daemon/kernel daemon/service daemon/bus client/lib client/ctl client/oci client/libvirt include/internal \
                  include/pasid doc/examples; do
                 mkdir -p "$scratch/tree/$d"
         done
@@ -142,6 +145,8 @@ client/ctl/ctl.c "../lib/lib.h"
 client/ctl/ctl.c <systemd/sd-bus.h>
 client/oci/hook.c "internal/errors.h"
 client/oci/hook.c <systemd/sd-bus.h>
+client/ctl/ctl.c <libxml/tree.h>
+client/libvirt/main.c <systemd/sd-bus.h>
 doc/examples/hello.c "internal/cleanup.h"
 include/pasid/pasid.h "internal/cleanup.h"
 include/internal/errors.h "core/core.h"

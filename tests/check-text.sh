@@ -35,7 +35,7 @@ own_files() {
 # ROOT: source files without a licence line among the first five
 without_licence() {
         own_files "$1" | grep -E '\.(c|h|cc|sh|py|am|ac|xml|service|socket|policy|rules|spec|service\.in|postinst|prerm|postrm)$|^tools/(abi-dump|check|demo|packages)$|^debian/rules$|^\.ci/' |
-                grep -vE '^tests/.*/(data|trees|golden)/|^systemd/pasidd\.conf$' | while read -r file; do
+                grep -vE '^tests/(.*/)?(data|trees|golden)/|^systemd/pasidd\.conf$' | while read -r file; do
                 head -n 5 "$1/$file" | grep -q 'SPDX-License-Identifier: ' || echo "$file"
         done
 }

@@ -101,6 +101,17 @@ int arg_numbers(char *const *args, size_t n, struct arg_numbers *ret, const char
         return 0;
 }
 
+int arg_list_add(struct arg_list *list, const char *s) {
+        const char **grown = reallocarray(list->items, list->n + 2, sizeof(*grown));
+
+        if (!grown)
+                return -ENOMEM;
+        grown[list->n++] = s;
+        grown[list->n] = NULL;
+        list->items = grown;
+        return 0;
+}
+
 int arg_consumer(const char *s, struct arg_consumer *ret) {
         size_t digits = strspn(s, "0123456789");
         struct arg_consumer consumer = { PASID_UID_SELF, s };

@@ -24,6 +24,13 @@ struct arg_numbers {
  */
 int arg_numbers(char *const *args, size_t n, struct arg_numbers *ret, const char **ret_bad);
 
+/* An array that ends with NULL once it has an item. */
+struct arg_list {
+        const char **items; /* to be freed; the strings are others' */
+        size_t n;
+};
+int arg_list_add(struct arg_list *list, const char *s);
+
 struct arg_consumer {
         uid_t uid;        /* PASID_UID_SELF for a plain NAME */
         const char *name; /* within the argument */

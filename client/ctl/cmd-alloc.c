@@ -30,13 +30,6 @@ struct alloc_arguments {
         const char *private_text;
 };
 
-static int parse_number(struct ctl *ctl, const char *option, uint32_t *ret) {
-        if (arg_number(optarg, ret) == 0)
-                return 0;
-        ctl->status = ctl_usage(ctl, "--%s takes a number, not \"%s\".", option, optarg);
-        return -1;
-}
-
 static int parse_options(struct ctl *ctl, int argc, char **argv, struct alloc_arguments *a) {
         static const struct option options[] = {
                 { "min", required_argument, NULL, OPT_MIN },
@@ -50,27 +43,27 @@ static int parse_options(struct ctl *ctl, int argc, char **argv, struct alloc_ar
                 COMMON_OPTIONS
         };
         bool has_min = false, has_max = false;
-        int c, r = 0;
+        int c, status = EXIT_SUCCESS;
 
-        while (r == 0 && (c = ctl_getopt(ctl, argc, argv, ":h", options)) != -1)
+        while (status == EXIT_SUCCESS && (c = ctl_getopt(ctl, argc, argv, ":h", options)) != -1)
                 switch (c) {
                 case OPT_MIN:
-                        r = parse_number(ctl, "min", &a->min);
+                        status = ctl_number(ctl, "min", optarg, &a->min);
                         has_min = true;
                         break;
                 case OPT_MAX:
-                        r = parse_number(ctl, "max", &a->max);
+                        status = ctl_number(ctl, "max", optarg, &a->max);
                         has_max = true;
                         break;
                 case OPT_COUNT:
-                        r = parse_number(ctl, "count", &a->count);
+                        status = ctl_number(ctl, "count", optarg, &a->count);
                         a->many = true;
                         break;
                 case OPT_CONTIGUOUS:
                         a->options.contiguous = a->many = true;
                         break;
                 case OPT_ALIGN:
-                        r = parse_number(ctl, "align", &a->options.align);
+                        status = ctl_number(ctl, "align", optarg, &a->options.align);
                         a->many = true;
                         break;
                 case OPT_PRIVATE:
@@ -85,8 +78,9 @@ static int parse_options(struct ctl *ctl, int argc, char **argv, struct alloc_ar
                 default:
                         return -1;
                 }
-        if (r < 0)
-                return r;
+        ctl->status = status;
+        if (status != EXIT_SUCCESS)
+                return -1;
         /* On the bus a range has two ends, or none: 0, 0. */
         if (has_max && !has_min)
                 a->min = PASID_MIN;
@@ -191,14 +185,9 @@ static int run_alloc(struct ctl *ctl, int argc, char **argv) {
 
         if (parse_options(ctl, argc, argv, &a) < 0 || !ctl_arguments(ctl, argc, argv, 1, 1, &args, &n))
                 return ctl->status;
-        r = a.private_text ? arg_private(a.private_text, &private_data, &private_size) : 0;
-        if (r == -EINVAL)
-                return ctl_usage(ctl, "--private takes TEXT, @FILE, or @- for standard input.");
-        if (r == -EMSGSIZE)
-                return ctl_fail(ctl, "\"%s\" has more than the %u bytes that are kept with a PASID.",
-                                a.private_text + 1, PASID_PRIVATE_MAX);
-        if (r < 0)
-                return ctl_fail(ctl, "\"%s\" cannot be read: %s.", a.private_text + 1, strerror(-r));
+        r = a.private_text ? ctl_private(ctl, a.private_text, &private_data, &private_size) : EXIT_SUCCESS;
+        if (r != EXIT_SUCCESS)
+                return r;
         r = ctl_get_consumer(ctl, args[0], &consumer);
         if (r != EXIT_SUCCESS)
                 return r;

@@ -2,7 +2,6 @@
 /*
  * pasidctl init: makes a consumer of the caller's own.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,24 +17,6 @@ enum {
         OPT_QUOTA,
         OPT_MODE,
 };
-
-struct init_arguments {
-        struct pasid_consumer_options options;
-        const char **devices;
-        size_t n_devices;
-};
-
-static int add_device(struct init_arguments *arguments, const char *device) {
-        const char **grown = reallocarray(arguments->devices, arguments->n_devices + 2, sizeof(*grown));
-
-        if (!grown)
-                return -ENOMEM;
-        grown[arguments->n_devices++] = device;
-        grown[arguments->n_devices] = NULL;
-        arguments->devices = grown;
-        arguments->options.devices = grown;
-        return 0;
-}
 
 static int parse_hold(struct ctl *ctl, const char *s, struct pasid_consumer_options *options) {
         uint32_t pid;
@@ -60,21 +41,7 @@ static int parse_hold(struct ctl *ctl, const char *s, struct pasid_consumer_opti
         return EXIT_SUCCESS;
 }
 
-static int parse_number(struct ctl *ctl, const char *option, const char *s, uint32_t *ret) {
-        return arg_number(s, ret) < 0 ? ctl_usage(ctl, "--%s takes a number, not \"%s\".", option, s) : EXIT_SUCCESS;
-}
-
-static int parse_mode(struct ctl *ctl, const char *s, enum pasid_mode *ret) {
-        if (strcmp(s, "advisory") == 0)
-                *ret = PASID_MODE_ADVISORY;
-        else if (strcmp(s, "mediated") == 0)
-                *ret = PASID_MODE_MEDIATED;
-        else
-                return ctl_usage(ctl, "--mode takes advisory or mediated, not \"%s\".", s);
-        return EXIT_SUCCESS;
-}
-
-static int parse_options(struct ctl *ctl, int argc, char **argv, struct init_arguments *arguments) {
+static int parse_options(struct ctl *ctl, int argc, char **argv, struct pasid_consumer_options *o, struct arg_list *devices) {
         static const struct option options[] = {
                 { "device", required_argument, NULL, OPT_DEVICE },
                 { "hold", required_argument, NULL, OPT_HOLD },
@@ -84,29 +51,27 @@ static int parse_options(struct ctl *ctl, int argc, char **argv, struct init_arg
                 { "mode", required_argument, NULL, OPT_MODE },
                 COMMON_OPTIONS
         };
-        struct pasid_consumer_options *o = &arguments->options;
         int c, status = EXIT_SUCCESS;
 
         while (status == EXIT_SUCCESS && (c = ctl_getopt(ctl, argc, argv, ":h", options)) != -1)
                 switch (c) {
                 case OPT_DEVICE:
-                        if (add_device(arguments, optarg) < 0)
-                                status = ctl_fail(ctl, "Out of memory.");
+                        status = ctl_add(ctl, devices, optarg);
                         break;
                 case OPT_HOLD:
                         status = parse_hold(ctl, optarg, o);
                         break;
                 case OPT_MIN:
-                        status = parse_number(ctl, "min", optarg, &o->min);
+                        status = ctl_number(ctl, "min", optarg, &o->min);
                         break;
                 case OPT_MAX:
-                        status = parse_number(ctl, "max", optarg, &o->max);
+                        status = ctl_number(ctl, "max", optarg, &o->max);
                         break;
                 case OPT_QUOTA:
-                        status = parse_number(ctl, "quota", optarg, &o->quota);
+                        status = ctl_number(ctl, "quota", optarg, &o->quota);
                         break;
                 case OPT_MODE:
-                        status = parse_mode(ctl, optarg, &o->mode);
+                        status = ctl_mode(ctl, optarg, &o->mode);
                         break;
                 default:
                         return -1;
@@ -137,20 +102,21 @@ static int init_consumer(struct ctl *ctl, const char *name, const struct pasid_c
 }
 
 static int run_init(struct ctl *ctl, int argc, char **argv) {
-        struct init_arguments arguments = { .options = PASID_CONSUMER_OPTIONS_INIT };
-        struct arg_consumer consumer;
+        struct pasid_consumer_options options = PASID_CONSUMER_OPTIONS_INIT;
+        struct arg_list devices = {};
         char **args;
         int n, r;
 
-        arguments.options.hold = PASID_HOLD_BOOT;
-        if (parse_options(ctl, argc, argv, &arguments) < 0 || !ctl_arguments(ctl, argc, argv, 1, 1, &args, &n))
+        options.hold = PASID_HOLD_BOOT;
+        if (parse_options(ctl, argc, argv, &options, &devices) < 0 || !ctl_arguments(ctl, argc, argv, 1, 1, &args, &n))
                 r = ctl->status;
-        else if (arg_consumer(args[0], &consumer) == 0 && consumer.uid != PASID_UID_SELF)
-                r = ctl_usage(ctl, "\"%s\" would read as consumer \"%s\" of uid %u later on; "
-                              "init makes one's own and takes a plain name.", args[0], consumer.name, consumer.uid);
-        else
-                r = init_consumer(ctl, args[0], &arguments.options);
-        free(arguments.devices);
+        else {
+                options.devices = devices.items;
+                r = ctl_new_name(ctl, args[0]);
+                if (r == EXIT_SUCCESS)
+                        r = init_consumer(ctl, args[0], &options);
+        }
+        free(devices.items);
         return r;
 }
 

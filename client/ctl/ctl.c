@@ -241,6 +241,43 @@ int ctl_numbers(struct ctl *ctl, char *const *args, size_t n, struct arg_numbers
         }
 }
 
+int ctl_number(struct ctl *ctl, const char *option, const char *s, uint32_t *ret) {
+        return arg_number(s, ret) < 0 ? ctl_usage(ctl, "--%s takes a number, not \"%s\".", option, s) : EXIT_SUCCESS;
+}
+
+int ctl_mode(struct ctl *ctl, const char *s, enum pasid_mode *ret) {
+        if (strcmp(s, "advisory") == 0)
+                *ret = PASID_MODE_ADVISORY;
+        else if (strcmp(s, "mediated") == 0)
+                *ret = PASID_MODE_MEDIATED;
+        else
+                return ctl_usage(ctl, "--mode takes advisory or mediated, not \"%s\".", s);
+        return EXIT_SUCCESS;
+}
+
+int ctl_new_name(struct ctl *ctl, const char *name) {
+        struct arg_consumer consumer;
+
+        if (arg_consumer(name, &consumer) < 0 || consumer.uid == PASID_UID_SELF)
+                return EXIT_SUCCESS; /* whether it is a name at all is for the daemon to say */
+        return ctl_usage(ctl, "\"%s\" would read as consumer \"%s\" of uid %u later on; %s makes one's own and takes a plain name.",
+                         name, consumer.name, consumer.uid, ctl->verb->name);
+}
+
+int ctl_private(struct ctl *ctl, const char *s, void **ret, size_t *ret_size) {
+        int r = arg_private(s, ret, ret_size);
+
+        if (r == -EINVAL)
+                return ctl_usage(ctl, "--private takes TEXT, @FILE, or @- for standard input.");
+        if (r == -EMSGSIZE)
+                return ctl_fail(ctl, "\"%s\" has more than the %u bytes that are kept with a PASID.", s + 1, PASID_PRIVATE_MAX);
+        return r < 0 ? ctl_fail(ctl, "\"%s\" cannot be read: %s.", s + 1, strerror(-r)) : EXIT_SUCCESS;
+}
+
+int ctl_add(struct ctl *ctl, struct arg_list *list, const char *s) {
+        return arg_list_add(list, s) < 0 ? ctl_fail(ctl, "Out of memory.") : EXIT_SUCCESS;
+}
+
 void ctl_output(struct ctl *ctl) {
         if (ctl->use_pager && ctl->is_terminal)
                 pager_open(&ctl->pager);

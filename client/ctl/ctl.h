@@ -32,7 +32,7 @@ struct verb {
 };
 
 extern const struct verb verb_alloc, verb_attach, verb_cdi, verb_check, verb_consumers, verb_detach, verb_devices, verb_exit,
-        verb_find, verb_free, verb_init, verb_list, verb_monitor, verb_status;
+        verb_find, verb_free, verb_init, verb_list, verb_monitor, verb_run, verb_status;
 
 struct ctl {
         const struct verb *verb; /* NULL before it is known */
@@ -43,6 +43,7 @@ struct ctl {
         bool is_terminal; /* stdout, before a pager took it */
         bool colour;
         bool utf8;      /* the locale can show it */
+        void (*sigpipe)(int signal); /* what was to be done about SIGPIPE */
         size_t columns; /* width of the terminal; 0: none */
         int status;     /* what to exit with when ctl_getopt() ended the verb */
         struct pager pager;
@@ -96,6 +97,16 @@ int ctl_connect(struct ctl *ctl);
 int ctl_get_consumer(struct ctl *ctl, const char *text, struct pasid_consumer **ret);
 /* Prints the error itself too: n arguments, each a PASID or a range of them; ret->items are the caller's to free(). */
 int ctl_numbers(struct ctl *ctl, char *const *args, size_t n, struct arg_numbers *ret);
+
+/* The value of an option; each prints the error itself and returns the exit status then. */
+int ctl_number(struct ctl *ctl, const char *option, const char *s, uint32_t *ret);
+int ctl_mode(struct ctl *ctl, const char *s, enum pasid_mode *ret);
+/* The name of a consumer that is to be made. */
+int ctl_new_name(struct ctl *ctl, const char *name);
+/* Of --private; *ret is to be freed. */
+int ctl_private(struct ctl *ctl, const char *s, void **ret, size_t *ret_size);
+/* Appends to an array that ends with NULL, and is to be freed. */
+int ctl_add(struct ctl *ctl, struct arg_list *list, const char *s);
 
 /* Starts what is printed for people or programs: the pager if one is wanted. */
 void ctl_output(struct ctl *ctl);

@@ -19,7 +19,7 @@
 
 static const struct verb *const verbs[] = {
         &verb_init, &verb_exit, &verb_alloc, &verb_free, &verb_attach, &verb_detach, &verb_find,
-        &verb_list, &verb_consumers, &verb_devices, &verb_monitor, &verb_check, &verb_status, &verb_cdi,
+        &verb_run, &verb_list, &verb_consumers, &verb_devices, &verb_monitor, &verb_check, &verb_status, &verb_cdi,
 };
 
 #define SHORT_USAGE "Usage: pasidctl [OPTION]... VERB [ARGUMENT]...\n"
@@ -44,8 +44,6 @@ static int find_verb(struct ctl *ctl, const char *name) {
                         return EXIT_SUCCESS;
                 }
         }
-        if (strcmp(name, "run") == 0)
-                return ctl_usage(ctl, "\"run\" is not in this version; pasidctl --help lists the verbs that are.");
         near = suggest(names, name);
         if (near)
                 return ctl_usage(ctl, "\"%s\" is no verb; did you mean \"%s\"?", name, near);
@@ -54,13 +52,14 @@ static int find_verb(struct ctl *ctl, const char *name) {
 
 /*
  * Were one of the first three closed, the connection would get its number and
- * read or print into it. What stands in fails each read or write, as a closed one does.
+ * read or print into it. What stands in fails each read or write, as a closed one does,
+ * and is closed again for a command that is run.
  */
 static int guard_standard_fds(void) {
         static const int flags[] = { O_WRONLY, O_RDONLY, O_RDWR };
 
         for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-                if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", flags[fd]) != fd)
+                if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", flags[fd] | O_CLOEXEC) != fd)
                         return -EBADF;
         return 0;
 }
@@ -109,7 +108,7 @@ int main(int argc, char **argv) {
         int status;
 
         (void) setlocale(LC_CTYPE, "");
-        (void) signal(SIGPIPE, SIG_IGN);
+        ctl.sigpipe = signal(SIGPIPE, SIG_IGN);
         if (guard_standard_fds() < 0)
                 return EXIT_FAILURE;
         if (argc > 0)

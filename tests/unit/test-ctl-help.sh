@@ -67,11 +67,11 @@ verbs=$("$ctl" --help | sed -n 's/^  \([a-z]*\)  *[A-Z].*/\1/p')
 common=$("$ctl" --help | options | sort -u)
 
 echo "$verbs" >"$work/got"
-printf '%s\n' init exit alloc free attach detach find list consumers devices monitor check status cdi >"$work/expected"
+printf '%s\n' init exit alloc free attach detach find run list consumers devices monitor check status cdi >"$work/expected"
 same "help lists the verbs of this version"
 
 echo "$verbs" >"$work/expected"
-sed -n '/^# VERBS/,/^# OPTIONS/s/^\*\([a-z]*\)\*.*/\1/p' "$man" | grep -v '^run$' >"$work/got"
+sed -n '/^# VERBS/,/^# OPTIONS/s/^\*\([a-z]*\)\*.*/\1/p' "$man" >"$work/got"
 same "manual page has the verbs"
 
 sed -n "s/.*verbs='\(.*\)'/\1/p" "$bash" | tr ' ' '\n' >"$work/got"
@@ -161,8 +161,6 @@ says() {
         cat "$work/err" >"$work/why"
         result $r "$name"
 }
-exits 2 "run is of a later version" "$ctl" run vm-1 17
-says "run is known" '"run" is not in this version; pasidctl --help lists the verbs that are.' run -- true
 says "a mistyped verb" '"aloc" is no verb; did you mean "alloc"?' aloc
 says "a verb cut short" '"mon" is no verb; did you mean "monitor"?' mon
 says "a verb that two could be" '"de" is no verb; pasidctl --help lists them.' de
@@ -205,6 +203,36 @@ exits 2 "free without numbers" "$ctl" free a
 exits 2 "free of no number" "$ctl" free a x
 exits 2 "free of a range backwards" "$ctl" free a 9-8
 exits 2 "free of too many" "$ctl" free a 0-4294967295
+# The command's own exit statuses begin at 0: pasidctl's are apart.
+exits 125 "run without a command" "$ctl" run
+exits 125 "run without a command after --" "$ctl" run --
+exits 125 "run --count=two" "$ctl" run --count=two true
+exits 125 "run --count=1048576" "$ctl" run --count=1048576 true
+exits 125 "run --mode=x" "$ctl" run --mode=x true
+exits 125 "run --frobnicate" "$ctl" run --frobnicate true
+exits 125 "run --attach in advisory mode" "$ctl" run --attach true
+exits 125 "run --open in mediated mode" "$ctl" run --mode=mediated --open 0000:01:00.0 true
+exits 125 "run --name of another user's" "$ctl" run --name 7:a true
+exits 125 "run --private of no file" "$ctl" run --private=@/nonexistent/file true
+exits 125 "run without a daemon" "$ctl" run true
+exits 125 "run of a command without a daemon" "$ctl" run -- --help
+exits 0 "run --help" "$ctl" run --count 2 --help
+says_run() { # NAME SENTENCE ARGUMENT...
+        name=$1
+        sentence=$2
+        shift 2
+        r=0
+        "$ctl" run "$@" >"$work/out" 2>"$work/why" || true
+        [ "$(cat "$work/why")" = "pasidctl: $sentence" ] || r=1
+        result $r "$name"
+}
+only='%{pasid} and %{consumer} do, with --open %{device} and %{iommufd} do, and %%{ is a plain %{.'
+says_run "an unknown word in braces" "\"%{pasids}\" stands for nothing here; $only" -- echo '%{pasids}'
+says_run "a device in braces, and none is opened" "\"%{device}\" stands for nothing here; $only" -- echo 'fd=%{device}'
+says_run "another device in braces" "\"%{device:0000:02:00.0}\" stands for nothing here; $only" \
+        --open 0000:01:00.0 -- echo '%{device}%{device:0000:02:00.0}'
+says_run "a PASID in braces, and none is wanted" "\"%{pasid}\" stands for nothing here; $only" --count=0 -- echo '%{pasid}'
+says_run "a brace without an end" '"%{pasid" has a %{ without its }; write %%{ for one that means nothing.' -- echo '%{pasid'
 for verb in attach detach; do
         exits 2 "$verb without numbers" "$ctl" $verb a
         exits 2 "$verb of no number" "$ctl" $verb a x
@@ -268,6 +296,11 @@ if command -v bash >/dev/null; then
         completes 'pasidctl alloc x --at' '--attach '
         completes 'pasidctl ch' 'check '
         completes 'pasidctl --address=bus' 'bus: '
+        completes 'pasidctl run --op' '--open= '
+        completes 'pasidctl run --name x pasidctl-no-such' ' '
+        completes 'pasidctl run --count 2 -- complet' 'complete '
+        completes 'pasidctl run mapfil' 'mapfile '
+        completes 'pasidctl run -- cat --add' ' '
         completes 'pasidctl --json=short --no-leg' '--no-legend '
 fi
 if command -v zsh >/dev/null; then

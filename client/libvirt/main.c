@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * pasid-libvirt-hook: as /etc/libvirt/hooks/qemu.d/pasidd it has PASIDs
+ * reserved for a domain before it starts, and given back after it has ended.
+ * libvirt runs it as "HOOK GUEST OPERATION SUB-OPERATION EXTRA", the domain's
+ * XML on standard input, and shows its standard error if it refuses a start.
+ * What it would print on standard output libvirt would take for another XML.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "domain.h"
+#include "reserve.h"
+
+DEFINE_CLEANUP(struct pasid_client *, pasid_client_free);
+
+#define EXIT_USAGE 2
+
+static const char help[] =
+        "Usage: pasid-libvirt-hook GUEST OPERATION SUB-OPERATION [EXTRA]\n\n"
+        "Reserves PASIDs for a libvirt domain, whose XML is on standard input, at\n"
+        "\"prepare begin\", and gives them back at \"release end\". To be installed as\n"
+        "/etc/libvirt/hooks/qemu.d/pasidd; see pasid-libvirt-hook(8).\n";
+
+enum action { ACTION_NONE, ACTION_RESERVE, ACTION_RECONNECT, ACTION_RELEASE };
+
+/* One line, whatever it quotes. */
+static void _printf_(2, 3) say(const char *guest, const char *format, ...) {
+        _cleanup_free_ char *text = NULL;
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        n = vasprintf(&text, format, ap);
+        va_end(ap);
+        if (n < 0)
+                text = NULL;
+        for (char *p = text; p && *p; p++)
+                if ((unsigned char) *p < ' ' || *p == 0x7f)
+                        *p = '?';
+        fprintf(stderr, "pasid-libvirt-hook: %s%s%s\n", guest, guest[0] ? ": " : "", text ?: "Out of memory.");
+}
+
+static enum action find_action(const char *operation, const char *sub_operation) {
+        static const struct {
+                const char *operation, *sub_operation;
+                enum action action;
+        } actions[] = {
+                { "prepare", "begin", ACTION_RESERVE },
+                { "reconnect", "begin", ACTION_RECONNECT },
+                { "release", "end", ACTION_RELEASE },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(actions); i++)
+                if (strcmp(actions[i].operation, operation) == 0 && strcmp(actions[i].sub_operation, sub_operation) == 0)
+                        return actions[i].action;
+        return ACTION_NONE; /* "start", "started", "stopped", "migrate", "restore", "attach", and what is to come */
+}
+
+/* One byte more than is allowed tells that it is too long. */
+static int read_input(char **ret, size_t *ret_size) {
+        _cleanup_free_ char *data = NULL;
+        size_t size = 0, room = 0;
+
+        for (;;) {
+                ssize_t n;
+
+                if (size == room) {
+                        char *grown;
+
+                        if (size > DOMAIN_XML_MAX)
+                                break;
+                        room = room ? room * 2 : 65536;
+                        if (room > DOMAIN_XML_MAX)
+                                room = DOMAIN_XML_MAX + 1;
+                        grown = realloc(data, room);
+                        if (!grown)
+                                return -ENOMEM;
+                        data = grown;
+                }
+                n = read(STDIN_FILENO, data + size, room - size);
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        break;
+                size += (size_t) n;
+        }
+        *ret = TAKE_PTR(data);
+        *ret_size = size;
+        return 0;
+}
+
+static int read_domain(const char *guest, struct domain **ret) {
+        _cleanup_free_ char *xml = NULL;
+        struct domain_error error = {};
+        size_t size = 0;
+        int r;
+
+        r = read_input(&xml, &size);
+        if (r < 0) {
+                say(guest, "The domain's XML cannot be read from standard input: %s.", strerror(-r));
+                return r;
+        }
+        r = domain_parse(xml, size, ret, &error);
+        if (r < 0)
+                say(guest, "The domain's XML on standard input is not as it should be. %s", r == -ENOMEM ? "Out of memory." : error.text);
+        return r;
+}
+
+static int connect_daemon(const char *guest, struct pasid_client **ret) {
+        int r = pasid_client_new(NULL, ret);
+
+        if (r == -ECONNREFUSED)
+                say(guest, "There is no pasidd to ask for PASIDs; is it running (systemctl start pasidd.socket)?");
+        else if (r < 0)
+                say(guest, "pasidd cannot be asked for PASIDs: %s.", pasid_strerror(r));
+        return r;
+}
+
+static int act(const char *guest, enum action action, const struct domain *d) {
+        _cleanup_(pasid_client_freep) struct pasid_client *client = NULL;
+        const char *why;
+        int r;
+
+        r = connect_daemon(guest, &client);
+        if (r < 0)
+                return r;
+        r = action == ACTION_RELEASE ? release(client, d) : reserve(client, d, action == ACTION_RECONNECT);
+        if (r >= 0)
+                return r;
+        why = pasid_strerror_last(client);
+        say(guest, "PASIDs could not be %s: %s", action == ACTION_RELEASE ? "given back" : "reserved", why[0] ? why : pasid_strerror(r));
+        return r;
+}
+
+int main(int argc, char **argv) {
+        _cleanup_(domain_freep) struct domain *d = NULL;
+        enum action action;
+        int r;
+
+        if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
+                return fputs(help, stdout) < 0 || fflush(stdout) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        if (argc == 2 && strcmp(argv[1], "--version") == 0)
+                return printf("pasid-libvirt-hook %s\n", PACKAGE_VERSION) < 0 || fflush(stdout) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        if (argc < 4) {
+                say("", "It takes GUEST OPERATION SUB-OPERATION, as libvirt runs its hooks; --help tells more.");
+                return EXIT_USAGE;
+        }
+        (void) signal(SIGPIPE, SIG_IGN);
+        action = find_action(argv[2], argv[3]);
+        if (action == ACTION_NONE)
+                return EXIT_SUCCESS;
+        r = read_domain(argv[1], &d);
+        if (r >= 0 && d->wants_pasids)
+                r = act(argv[1], action, d);
+        /* libvirt kills a running domain whose reconnect is refused. Nor is there anything to refuse after the end. */
+        return r < 0 && action == ACTION_RESERVE ? EXIT_FAILURE : EXIT_SUCCESS;
+}

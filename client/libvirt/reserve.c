@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The consumer of a domain. It is held by the boot: a domain has no unit yet
+ * when libvirt prepares it, and libvirt says when it is over, even if it was
+ * itself away at that moment.
+ */
+#include "reserve.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+DEFINE_CLEANUP(struct pasid_consumer *, pasid_consumer_free);
+
+#define NAME_MAX_BYTES 128
+#define PREFIX "libvirt-"
+
+/* By the name, for people to read; a domain's can be too long for a consumer. */
+static void format_name(const struct domain *d, char ret[static NAME_MAX_BYTES + 1]) {
+        bool fits = strlen(PREFIX) + strlen(d->name) <= NAME_MAX_BYTES;
+
+        (void) snprintf(ret, NAME_MAX_BYTES + 1, "%s%.*s", PREFIX, NAME_MAX_BYTES - (int) strlen(PREFIX), fits ? d->name : d->uuid);
+}
+
+static int init(struct pasid_client *client, const char *name, const struct domain *d, struct pasid_consumer **ret) {
+        struct pasid_consumer_options options = PASID_CONSUMER_OPTIONS_INIT;
+
+        options.devices = (const char *const *) d->devices;
+        options.hold = PASID_HOLD_BOOT;
+        return pasid_consumer_init(client, name, &options, ret);
+}
+
+static int allocate(struct pasid_consumer *consumer, const struct domain *d) {
+        size_t size = d->private_text ? strlen(d->private_text) : 0;
+        const void *data = size > 0 ? d->private_text : NULL;
+        uint32_t *pasids, one;
+        int r;
+
+        if (d->count == 1) /* whose refusal can speak of the one number */
+                return pasid_alloc(consumer, d->min, d->max, data, size, NULL, &one);
+        pasids = calloc(d->count <= PASID_MAX ? d->count : 1, sizeof(*pasids));
+        if (!pasids)
+                return -ENOMEM;
+        r = pasid_alloc_many(consumer, d->count, d->min, d->max, data, size, NULL, pasids);
+        free(pasids);
+        return r;
+}
+
+struct comparison {
+        const struct domain *domain;
+        uint32_t n;
+};
+
+static int compare_devices(const struct pasid_consumer_info *info, void *userdata) {
+        const struct domain *d = userdata;
+        size_t n = 0;
+
+        while (n < d->n_devices && info->devices[n] && strcmp(info->devices[n], d->devices[n]) == 0)
+                n++;
+        return n < d->n_devices || info->devices[n];
+}
+
+static int count_pasid(const struct pasid_info *info, void *userdata) {
+        struct comparison *c = userdata;
+        const struct domain *d = c->domain;
+
+        if (info->state == PASID_STATE_COOLING)
+                return 0;
+        c->n++;
+        return d->min > 0 && (info->pasid < d->min || info->pasid > d->max);
+}
+
+/* 1: what was left of an earlier start is what is wanted now; 0: it is not. */
+static int is_as_wanted(struct pasid_consumer *consumer, const struct domain *d) {
+        struct comparison c = { .domain = d };
+        int r;
+
+        r = pasid_consumer_describe(consumer, compare_devices, (void *) d);
+        if (r == 0)
+                r = pasid_for_each(consumer, count_pasid, &c);
+        return r < 0 ? r : r == 0 && c.n == d->count;
+}
+
+/* There is a consumer of that name: libvirt was killed, or the hook was away, when the domain ended. */
+static int take_over(struct pasid_client *client, const char *name, const struct domain *d, struct pasid_consumer **ret) {
+        _cleanup_(pasid_consumer_freep) struct pasid_consumer *consumer = NULL;
+        int r;
+
+        r = pasid_consumer_get(client, PASID_UID_SELF, name, &consumer);
+        if (r >= 0)
+                r = is_as_wanted(consumer, d);
+        if (r != 0)
+                return r;
+        r = pasid_consumer_exit(consumer);
+        return r < 0 ? r : init(client, name, d, ret);
+}
+
+int reserve(struct pasid_client *client, const struct domain *d, bool is_running) {
+        _cleanup_(pasid_consumer_freep) struct pasid_consumer *consumer = NULL;
+        char name[NAME_MAX_BYTES + 1];
+        int r;
+
+        format_name(d, name);
+        r = init(client, name, d, &consumer);
+        if (r == -EEXIST && is_running)
+                return 0;
+        if (r == -EEXIST) {
+                r = take_over(client, name, d, &consumer);
+                if (r > 0)
+                        return 0;
+        }
+        if (r < 0)
+                return r;
+        r = allocate(consumer, d);
+        if (r < 0)
+                (void) pasid_consumer_exit(consumer); /* of no number, or of all */
+        return r;
+}
+
+int release(struct pasid_client *client, const struct domain *d) {
+        _cleanup_(pasid_consumer_freep) struct pasid_consumer *consumer = NULL;
+        char name[NAME_MAX_BYTES + 1];
+        int r;
+
+        format_name(d, name);
+        r = pasid_consumer_get(client, PASID_UID_SELF, name, &consumer);
+        if (r >= 0)
+                r = pasid_consumer_exit(consumer);
+        return r == -ESRCH ? 0 : r;
+}

@@ -1,0 +1,129 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# pasid-libvirt-hook, run as libvirt runs its hooks and in the same order, on a
+# domain's XML as libvirt wrote it: tests/data/libvirt-vm-1.xml is what virsh
+# dumpxml of libvirt 9.0.0 (Debian 12, test:///default) printed for a domain
+# that was defined with our element, and started.
+set -eu
+: "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}"
+: "${top_builddir:=.}"
+# shellcheck source=tests/tap.sh
+. "$top_srcdir/tests/tap.sh"
+
+if [ "${1-}" != inside ]; then
+        exec "$top_builddir/tests/bus/with-daemon" --devices --config="[Daemon]
+ReuseDelaySec=0" sh "$0" inside
+fi
+
+hook=$top_builddir/pasid-libvirt-hook
+ctl=$top_builddir/pasidctl
+if [ -x "$top_builddir/.libs/pasidctl" ]; then
+        # Each call spared the script that looks for the library.
+        ctl=$top_builddir/.libs/pasidctl
+        hook=$top_builddir/.libs/pasid-libvirt-hook
+        export LD_LIBRARY_PATH="$top_builddir/.libs"
+fi
+xml=$top_srcdir/tests/data/libvirt-vm-1.xml
+work=$PASIDD_DIR
+uid=$(id -u)
+
+# OPERATION SUB-OPERATION [XML]: prints the exit status, what the hook says, and what it prints, which must be nothing
+hook() {
+        hook_status=0
+        "$hook" vm-1 "$1" "$2" - <"${3-$xml}" >"$work/out" 2>"$work/err" || hook_status=$?
+        echo "$hook_status $(cat "$work/err")$(cat "$work/out")"
+}
+numbers() { "$ctl" list --no-legend | awk '{ print $1 }' | xargs; }
+# WHAT EXPECTED GOT
+matches() {
+        # shellcheck disable=SC2254
+        case $3 in
+        $2) tap_ok "$1" ;;
+        *) tap_not_ok "$1" "$(printf 'wanted: %s\ngot: %s' "$2" "$3")" ;;
+        esac
+}
+# ATTRIBUTES [ELEMENTS]: the same domain with another element of ours
+variant() {
+        sed -e "s|<pasid:reserve xmlns:pasid=\"\([^\"]*\)\".*>|<pasid:reserve xmlns:pasid=\"\1\" $1>${2-}|" \
+                -e '/^ *<pasid:device>/d' "$xml" >"$work/variant.xml"
+        echo "$work/variant.xml"
+}
+
+# --- a start and an end, as libvirt has them ---
+
+tap_equal "prepare" "0 " "$(hook prepare begin)"
+tap_equal "the numbers are there, in the range" "16 17 18" "$(numbers)"
+tap_equal "of a consumer with those devices" "libvirt-vm-1 $uid boot 0000:01:00.0 0000:02:00.0" \
+        "$("$ctl" consumers --no-legend | awk '{ print $1, $2, $7, $(NF - 1), $NF }')"
+tap_equal "start" "0 " "$(hook start begin)"
+tap_equal "started" "0 " "$(hook started begin)"
+tap_equal "libvirt restarts" "0 " "$(hook reconnect begin)"
+tap_equal "and nothing changed" "16 17 18" "$(numbers)"
+tap_equal "stopped" "0 " "$(hook stopped end)"
+tap_equal "the numbers are there up to the end" "16 17 18" "$(numbers)"
+tap_equal "release" "0 " "$(hook release end)"
+tap_equal "which is that" "" "$(numbers)$("$ctl" consumers)"
+tap_equal "once more" "0 " "$(hook release end)"
+tap_equal "what libvirt would take for another XML" "0 0 0 " "$(hook migrate begin)$(hook restore begin)$(hook attach begin)"
+tap_equal "what is not known" "0 " "$(hook tomorrow begin)"
+tap_equal "none of it did a thing" "" "$("$ctl" consumers)"
+
+# --- what was left behind ---
+
+hook prepare begin >/dev/null
+tap_equal "a second prepare" "0 16 17 18" "$(hook prepare begin)$(numbers)"
+tap_equal "one that wants more" "0 16 17 18 19" "$(hook prepare begin "$(variant "count='4' min='16' max='19'")" )$(numbers)"
+tap_equal "one that wants others" "0 200 201" "$(hook prepare begin "$(variant "count='2' min='200'")")$(numbers)"
+tap_equal "one that is running keeps what it has" "0 200 201" "$(hook reconnect begin)$(numbers)"
+tap_equal "one that wants another device" "0 200 201 0000:02:00.0" \
+        "$(hook prepare begin "$(variant "count='2' min='200'" "<pasid:device>0000:02:00.0</pasid:device>")")$(numbers) $("$ctl" consumers --no-legend | awk '{ print $NF }')"
+hook release end >/dev/null
+tap_equal "a domain that runs and has nothing gets it" "0 16 17 18" "$(hook reconnect begin)$(numbers)"
+hook release end >/dev/null
+tap_equal "private data" "private: rack 7" "$(hook prepare begin "$(variant "private='rack 7'")" >/dev/null; "$ctl" find "$(numbers)" | grep private: | tr -s ' ')"
+hook release end >/dev/null
+name=$(printf %0200d 7)
+sed "s|<name>vm-1|<name>$name|" "$xml" >"$work/long.xml"
+tap_equal "a name that is too long" "0 libvirt-2f1c9b2e-6a63-4d0e-9d5c-0f1f5a3b7c11" \
+        "$(hook prepare begin "$work/long.xml")$("$ctl" consumers --no-legend | awk '{ print $1 }')"
+hook release end "$work/long.xml" >/dev/null
+
+# --- starts that are refused ---
+
+# WHAT PATTERN XML: prepare fails with one line for the pattern, and leaves nothing
+refused() {
+        matches "$1" "1 pasid-libvirt-hook: vm-1: *$2*" "$(hook prepare begin "$3")"
+        tap_equal "$1: in one line, and nothing is left" "1 0" "$(wc -l <"$work/err") $("$ctl" consumers --no-legend | wc -l)"
+}
+refused "no such device" "could not be reserved: *0000:77:00.0" "$(variant "count='1'" "<pasid:device>0000:77:00.0</pasid:device>")"
+refused "a device that can't" "0000:03:00.0 cannot use PASIDs" "$(variant "count='1'" "<pasid:device>0000:03:00.0</pasid:device>")"
+refused "beyond the device" 255 "$(variant "min='256' max='300'" "<pasid:device>0000:02:00.0</pasid:device>")"
+refused "too many" 1048575 "$(variant "count='10000000'")"
+"$ctl" init other && "$ctl" alloc other --min 77 --max 77 >/dev/null
+matches "a number that somebody has" "1 *77*\"other\"*" "$(hook prepare begin "$(variant "min='77' max='77'")")"
+tap_equal "leaves nothing" other "$("$ctl" consumers --no-legend | awk '{ print $1 }')"
+"$ctl" exit other
+refused "a typing error" "\"cuont\"" "$(variant "cuont='1'")"
+: >"$work/empty.xml"
+refused "no XML" "cannot be read" "$work/empty.xml"
+head -c 600 "$xml" >"$work/half.xml"
+refused "half an XML" "cannot be read: line" "$work/half.xml"
+{ echo '<!DOCTYPE domain [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'; cat "$xml"; } >"$work/bomb.xml"
+refused "a document type" "document type" "$work/bomb.xml"
+matches "without end" "1 *more than 16777216 bytes*" "$(hook prepare begin /dev/zero)"
+matches "no file" "1 *Is a directory*" "$(hook prepare begin "$work")"
+
+# --- no daemon ---
+
+export PASIDD_ADDRESS="unix:path=$work/nobody.sock"
+matches "no daemon: no start" "1 *There is no pasidd*" "$(hook prepare begin)"
+matches "no daemon: what runs stays" "0 *There is no pasidd*" "$(hook reconnect begin)"
+matches "no daemon: the end" "0 *There is no pasidd*" "$(hook release end)"
+sed '/pasid:/d' "$xml" >"$work/plain.xml"
+tap_equal "a domain without our element asks nobody" "0 0 0 " \
+        "$(hook prepare begin "$work/plain.xml")$(hook reconnect begin "$work/plain.xml")$(hook release end "$work/plain.xml")"
+status=0
+"$hook" vm-1 prepare 2>"$work/err" || status=$?
+tap_equal "not as libvirt runs it" "2 1" "$status $(wc -l <"$work/err")"
+tap_equal "--help" yes "$("$hook" --help | grep -q '^Usage: ' && echo yes)"
+tap_done
