@@ -71,6 +71,11 @@ prepare_machine() {
                 qemu_arguments+=(-drive "file=$disk,format=raw,if=none,id=disk,snapshot=on,cache=unsafe"
                         -device virtio-blk-pci,drive=disk,addr=4)
         fi
+        if [[ -n ${extra_disk-} ]]; then
+                # shellcheck disable=SC2054
+                qemu_arguments+=(-drive "file=$extra_disk,format=raw,if=none,id=extra,readonly=on"
+                        -device virtio-blk-pci,drive=extra,addr=a)
+        fi
         for item in "${guest_devices[@]}"; do
                 IFS='|' read -r slot options extra <<<"$item"
                 socket=$memory/${slot//[:.]/-}

@@ -51,6 +51,7 @@ make_initramfs() {
         local guest=$1 list=$2 file=$3 root name
 
         root=$(mktemp -d "$work/root.XXXXXX")
+        chmod 755 "$root"
         mkdir -p "$root"/{bin,proc,sys,dev,run,tmp,etc,disk,var/lib,usr/lib64,usr/lib,usr/bin,usr/sbin}
         for name in lib lib64; do
                 ln -s "usr/$name" "$root/$name"

@@ -1,0 +1,97 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The examples in other languages, as they are installed, on a message bus of
+# their own. Those in C are in tests/vm, and vm-manager in test-ctl-run.sh.
+set -eu
+: "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}"
+: "${top_builddir:=.}"
+# shellcheck source=tests/tap.sh
+. "$top_srcdir/tests/tap.sh"
+
+if [ "${1-}" != inside ]; then
+        status=0
+        "$top_builddir/tests/bus/with-daemon" --bus=dbus-daemon --devices --config="[Daemon]
+ReuseDelaySec=0" sh "$0" inside || status=$?
+        if [ $status -eq 77 ]; then
+                tap_skip "examples" "no dbus-daemon"
+                tap_done
+        fi
+        exit $status
+fi
+
+export DBUS_SYSTEM_BUS_ADDRESS="$PASIDD_BUS_ADDRESS"
+ctl=$top_builddir/pasidctl
+if [ -x "$top_builddir/.libs/pasidctl" ]; then
+        # Each call spared the script that looks for the library.
+        ctl=$top_builddir/.libs/pasidctl
+        export LD_LIBRARY_PATH="$top_builddir/.libs"
+fi
+work=$PASIDD_DIR
+mkfifo "$work/input"
+
+numbers() { "$ctl" list --no-legend | awk '{ print $1 }' | xargs; }
+one_went_back() { [ "$(wc -l <"$work/out")" -eq 3 ] && [ "$(numbers | wc -w)" -eq 2 ]; }
+has_begun() { [ -n "$("$ctl" list)" ]; }
+is_over() { [ "$("$ctl" consumers)" = "" ]; }
+# COMMAND...: until it is true, at most 20 s
+await() {
+        tries=0
+        until "$@"; do
+                tries=$((tries + 1))
+                [ $tries -lt 400 ] || return 1
+                sleep 0.05
+        done
+}
+
+# NAME FORMAT COMMAND...: takes three numbers, prints such a line for each, gives one back, and the rest at its end
+try() {
+        name=$1 format=$2
+        shift 2
+        "$@" 3 0000:01:00.0 <"$work/input" >"$work/out" 2>"$work/err" &
+        command=$!
+        exec 3>"$work/input"
+        await one_went_back || true
+        read -r first _ <"$work/out" || first=0
+        tap_equal "$name: one of three went back" "$((first + 1)) $((first + 2))" "$(numbers)"
+        # shellcheck disable=SC2059
+        tap_equal "$name: what it prints" "$(printf "$format\n" "$first" $((first + 1)) $((first + 2)))" "$(sed 's/ a{sv}.*//; s/ 4 ".*//' "$work/out")"
+        tap_equal "$name: its device" 0000:01:00.0 "$("$ctl" consumers --no-legend | awk '{ print $NF }')"
+        exec 3>&-
+        status=0
+        wait $command || status=$?
+        await is_over || true
+        tap_equal "$name: nothing is left" "0 " "$status $(cat "$work/err")$("$ctl" consumers)"
+
+        "$@" 3 0000:01:00.0 <"$work/input" >/dev/null 2>&1 &
+        command=$!
+        exec 3>"$work/input"
+        await has_begun || true
+        kill -KILL $command
+        wait $command 2>/dev/null || true
+        exec 3>&-
+        await is_over || true
+        tap_equal "$name: killed" "" "$("$ctl" consumers)"
+
+        status=0
+        "$@" 3 0000:77:00.0 </dev/null >"$work/out" 2>"$work/err" || status=$?
+        tap_equal "$name: a refusal is told" "1 1" "$status $(grep -c 0000:77:00.0 "$work/err")"
+        status=0
+        "$@" </dev/null >"$work/out" 2>"$work/err" || status=$?
+        tap_equal "$name: how to call it" "yes 1" "$([ $status -ne 0 ] && echo yes) $(grep -c "COUNT \[DEVICE\]" "$work/err")"
+}
+
+python=
+for candidate in python3 /usr/bin/python3; do
+        [ -n "$python" ] || ! "$candidate" -c 'import dbus' 2>/dev/null || python=$candidate
+done
+if [ -n "$python" ]; then
+        try "Python" "%d allocated 'of an example', held by 1" "$python" "$top_srcdir/doc/examples/take-numbers.py"
+else
+        tap_skip "Python" "no python3-dbus"
+fi
+if command -v busctl >/dev/null; then
+        try "busctl" "%d aya{sv} 2 104 105" sh "$top_srcdir/doc/examples/take-numbers.sh"
+else
+        tap_skip "busctl" "it is not installed"
+fi
+tap_done
