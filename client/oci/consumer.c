@@ -52,23 +52,6 @@ static int connect_to_pasidd(struct hook *hook, struct pasid_client **ret) {
         return 0;
 }
 
-/*
- * The owner of what we make, as pasidd sees it: outside of the user namespace that a runtime without root runs its
- * hooks in (user_namespaces(7), /proc/PID/uid_map).
- */
-static uid_t outer_uid(void) {
-        unsigned int inside, outside, count, uid = (unsigned int) geteuid();
-        FILE *f = fopen("/proc/self/uid_map", "re");
-        uid_t found = PASID_UID_SELF;
-
-        while (f && found == PASID_UID_SELF && fscanf(f, "%u %u %u", &inside, &outside, &count) == 3)
-                if (uid >= inside && uid - inside < count)
-                        found = (uid_t) (outside + (uid - inside));
-        if (f)
-                (void) fclose(f);
-        return found;
-}
-
 static bool is_connection_lost(int r) {
         return r == -ECONNRESET || r == -ENOTCONN || r == -ECONNREFUSED;
 }
@@ -115,7 +98,7 @@ static int take_over(struct giving *g) {
         pid_t pid = 0;
         int r;
 
-        r = pasid_consumer_get(g->client, outer_uid(), request->name, &g->consumer);
+        r = pasid_consumer_get(g->client, PASID_UID_SELF, request->name, &g->consumer);
         if (r >= 0)
                 r = read_mark(g->consumer, request->id, &pid, &start);
         if (r < 0)
@@ -351,7 +334,7 @@ static int take(const struct request *request, struct pasid_client *client, stru
         pid_t pid = 0;
         int r;
 
-        r = pasid_consumer_get(client, outer_uid(), request->name, consumer);
+        r = pasid_consumer_get(client, PASID_UID_SELF, request->name, consumer);
         if (r >= 0)
                 r = read_mark(*consumer, request->id, &pid, &start);
         /* No mark: not ours, or nothing was given yet; what holds it ends it. */
