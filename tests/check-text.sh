@@ -15,7 +15,7 @@ trap 'rm -rf "$scratch"' EXIT
 
 # What dpkg-buildpackage leaves in debian/
 debian_products() {
-        echo '(\.debhelper|tmp|pasidd|libpasid1|libpasid-dev|pasidd-tools)/|files$|.*\.(substvars|debhelper|debhelper\.log)$|debhelper-build-stamp$|autoreconf\.'
+        echo '(\.debhelper|tmp|pasidd|libpasid1|libpasid-dev|pasidd-libvirt|pasidd-oci|pasidd-tools)/|files$|.*\.(substvars|debhelper|debhelper\.log)$|debhelper-build-stamp$|autoreconf\.'
 }
 
 # ROOT: the project's own files, not what is built from them

@@ -25,7 +25,7 @@ forget() {
         systemctl clean --what=fdstore pasidd.service 2>/dev/null
         tar -C / -cf /run/stage.tar -T /tests/stage.list
         (cd / && xargs rm -f </tests/stage.list)
-        rm -rf /run/pasidd /var/lib/pasidd
+        rm -rf /run/pasidd /var/lib/pasidd /etc/pasidd /run/systemd/system/pasidd.service.d /run/read.in
         mkdir /run/accounts
         cp -p /etc/passwd /etc/group /etc/shadow /etc/gshadow /run/accounts/
         sed -i '/^pasid/d' /etc/passwd /etc/group /etc/shadow /etc/gshadow

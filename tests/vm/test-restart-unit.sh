@@ -60,6 +60,7 @@ expect "mapped" "ok 0x1000000" a map 100 0 0 1048576 0x1000000 $((RW | FIXED))
 tap_equal "systemd keeps the file descriptors" 2 "$(stored)"
 tap_equal "so far it is root's" root "$(owners)"
 
+rm -f /run/read.in
 mkfifo /run/read.in
 dma $WIDE 100 repeat 0x1000000 64 </run/read.in >/run/read.out 4>&- 5>&- 6>&- &
 reader=$!
