@@ -46,6 +46,15 @@ static int fill(const char *path, struct refusal *refusal) {
         return r == SQLITE_OK ? 0 : refuse_opening(refusal, db, r, path, "making a new table");
 }
 
+/* The directory itself may be new: made by us, or by the service manager, and on no disk yet. Not all may read what it is in. */
+static int sync_parent(int dir_fd) {
+        _cleanup_close_ int fd = openat(dir_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd < 0)
+                return errno == EACCES ? 0 : -errno;
+        return fsync(fd) < 0 ? -errno : 0;
+}
+
 static int make_new(int dir_fd, const char *path, bool durable, struct refusal *refusal) {
         _cleanup_close_ int fd = -EBADF;
         int r;
@@ -63,7 +72,8 @@ static int make_new(int dir_fd, const char *path, bool durable, struct refusal *
                 return refuse_errno(refusal, errno, path, "naming a new table " TABLE_FILE);
         if (durable && fsync(dir_fd) < 0)
                 return refuse_errno(refusal, errno, path, "writing a new table to the disk");
-        return 0;
+        r = durable ? sync_parent(dir_fd) : 0;
+        return r < 0 ? refuse_errno(refusal, -r, path, "writing its directory to the disk") : 0;
 }
 
 int table_create(const char *directory, const struct store_params *params, struct refusal *refusal) {
