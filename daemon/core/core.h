@@ -122,6 +122,7 @@ struct consumer {
         void *userdata;     /* the service's */
         struct hold_watch *watch; /* the service's too: who holds it, if that is watched */
         uid_t offered_to;   /* who may take it over; -1: nobody */
+        bool is_orphan;     /* its connection is gone, and it has still to be ended: the service's */
 
         /* the core's own */
         struct tree_node by_key, by_id;

@@ -14,10 +14,30 @@
 
 #include "service/process.h"
 
+/* Whom it would be held by is not guessed. */
+static int refuse_untold(int error, const struct init_request *request, struct refusal *refusal) {
+        switch (-error) {
+        case ENOMEM:
+                return refuse(refusal, ENOMEM, "Out of memory.");
+        case EMFILE:
+        case ENFILE:
+                return refuse(refusal, ENOBUFS, "pasidd has no file descriptor left to look at process %u by: %s.", request->hold_pid,
+                              strerror(-error));
+        default:
+                return refuse(refusal, EINVAL, "Whether process %u may hold consumer \"%s\" could not be told: %s; pass a pidfd, with "
+                              "hold \"fd\".", request->hold_pid, request->name, strerror(-error));
+        }
+}
+
 static int check_caller(const struct service *s, const struct init_request *request, struct refusal *refusal) {
+        int r;
+
         if (request->hold_pid == 0 || request->hold_pid > INT32_MAX)
                 return refuse(refusal, EINVAL, "\"%u\" is no pid that could hold consumer \"%s\".", request->hold_pid, request->name);
-        if (request->caller_pid <= 0 || process_is_nested(s->procfs, request->caller_pid))
+        r = request->caller_pid > 0 ? process_is_nested(s->procfs, request->caller_pid) : 1;
+        if (r < 0)
+                return refuse_untold(r, request, refusal);
+        if (r > 0)
                 return refuse(refusal, EINVAL, "Pid %u was named by a process of another pid namespace than pasidd's, where it means "
                               "another process; pass a pidfd, with hold \"fd\".", request->hold_pid);
         return 0;
@@ -62,7 +82,12 @@ static int open_process(struct service *s, const struct init_request *request, i
                 return r;
 
         r = process_owner(s->procfs, pid, &owner);
+        if (r == -ENOMEM)
+                return refuse_untold(r, request, refusal);
+        errno = 0;
         start = process_start_time(s->procfs, pid);
+        if (start == 0 && (errno == ENOMEM || errno == EMFILE || errno == ENFILE))
+                return refuse_untold(-errno, request, refusal);
         /* Still there: then what was read is of the process that the pidfd is of, for its pid can be nobody else's. */
         if (hold_look_at_poll(fd) == HOLD_IS_THERE) {
                 if (!request->privileged && (r < 0 || owner != request->uid))

@@ -42,6 +42,37 @@ static int end_consumers(struct service *s, const char *holder, const char *reas
         return n;
 }
 
+/* For want of memory to note the holder by: they are known by themselves. */
+static void note_orphans(struct service *s, const char *holder) {
+        for (struct consumer *c = core_consumer_next(s->core, NULL); c; c = core_consumer_next(s->core, c))
+                if (is_held_by(c, holder))
+                        s->has_orphans = c->is_orphan = true;
+}
+
+/* A commit that fails brings them back, as orphans still. */
+static int end_orphans(struct service *s) {
+        struct consumer *c, *next;
+        int n = 0, r;
+
+        if (!s->has_orphans)
+                return 0;
+        service_prepare(s, s->runtime_store);
+        for (c = core_consumer_next(s->core, NULL); c; c = next) {
+                next = core_consumer_next(s->core, c);
+                if (!c->is_orphan || c->ended)
+                        continue;
+                r = service_exit_consumer(s, c, "holder-gone", NULL);
+                if (r < 0)
+                        return r;
+                n++;
+        }
+        r = service_flush(s);
+        if (r < 0)
+                return r;
+        s->has_orphans = false;
+        return n;
+}
+
 static void forget(struct gone *gone) {
         TAILQ_REMOVE(&gone->service->gone, gone, entry);
         free(gone);
@@ -83,8 +114,15 @@ int service_holder_gone(struct service *s, const char *holder, const char *reaso
 
         tenants_holder_gone(s, holder);
         gone = malloc(sizeof(*gone) + strlen(holder) + 1);
-        if (!gone)
-                return end_consumers(s, holder, reason);
+        if (!gone) {
+                int r;
+
+                note_orphans(s, holder);
+                r = end_orphans(s);
+                if (r < 0)
+                        retry_later(s);
+                return r;
+        }
         *gone = (struct gone) { .service = s, .reason = reason };
         memcpy(gone->holder, holder, strlen(holder) + 1);
         TAILQ_INSERT_TAIL(&s->gone, gone, entry);
@@ -95,6 +133,10 @@ static int on_retry(_unused_ sd_event_source *source, uint64_t usec, void *userd
         struct service *s = userdata;
         struct gone *gone;
 
+        if (end_orphans(s) < 0) {
+                retry_later(s);
+                return 0;
+        }
         do { /* from the start each time: a commit on the way takes others off the list */
                 TAILQ_FOREACH(gone, &s->gone, entry)
                         if (!gone->is_waiting)

@@ -89,13 +89,18 @@ static int read_line(FILE *file, const char *prefix, char **ret) {
         return ferror(file) ? -EIO : -ENODATA;
 }
 
-bool process_is_nested(const char *procfs, pid_t pid) {
+int process_is_nested(const char *procfs, pid_t pid) {
         _cleanup_(closefp) FILE *file = open_file(procfs, pid, "status");
         _cleanup_free_ char *pids = NULL;
-        int first, second;
+        int first, second, r;
 
+        if (!file)
+                return -errno;
         /* One pid for each namespace that it is visible in, from ours on (Linux 4.1). */
-        return file && read_line(file, "NSpid:", &pids) >= 0 && sscanf(pids, "%d %d", &first, &second) == 2;
+        r = read_line(file, "NSpid:", &pids);
+        if (r < 0)
+                return r == -ENODATA ? 0 : r;
+        return sscanf(pids, "%d %d", &first, &second) == 2;
 }
 
 int process_cgroup(const char *procfs, pid_t pid, char **ret) {

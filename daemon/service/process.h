@@ -13,8 +13,8 @@
 uint64_t process_start_time(const char *procfs, pid_t pid);
 /* Whose /proc/<pid> is: the process's effective uid, or root where nobody may trace it. */
 int process_owner(const char *procfs, pid_t pid, uid_t *ret);
-/* True if it is known to live in a pid namespace below ours, where pids are other numbers. */
-bool process_is_nested(const char *procfs, pid_t pid);
+/* 1: it lives in a pid namespace below ours, where pids are other numbers; -errno: that cannot be told. */
+int process_is_nested(const char *procfs, pid_t pid);
 /* Its path in the unified cgroup tree, from the root of ours; to be freed. */
 int process_cgroup(const char *procfs, pid_t pid, char **ret);
 

@@ -48,6 +48,7 @@ struct service {
 
         struct gone_list gone;
         sd_event_source *gone_source;
+        bool has_orphans; /* consumers to be ended when there is memory for it */
 
         const char *procfs, *cgroupfs;
         struct hold_watch_list new_watches;  /* their consumers are not committed */

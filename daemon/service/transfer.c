@@ -56,6 +56,7 @@ int service_accept_consumer(struct service *s, const struct accept_request *requ
         if (r < 0)
                 return r;
         c->offered_to = (uid_t) -1;
+        c->is_orphan = false;
         *ret = c;
         return 0;
 }

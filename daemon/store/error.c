@@ -57,6 +57,8 @@ int refuse_opening(struct refusal *refusal, sqlite3 *db, int r, const char *path
 
         if (is_full(db, r))
                 return refuse_full(refusal, path, doing, message);
+        if (r == SQLITE_IOERR_NOMEM)
+                return refuse(refusal, ENOMEM, "%s: %s failed: not enough memory.", path, doing);
         switch (r & 0xff) {
         case SQLITE_CORRUPT:
         case SQLITE_NOTADB:
@@ -89,6 +91,8 @@ int refuse_work(struct sqlite_store *s, int r, const char *doing, struct refusal
 
         if (is_full(s->db, r))
                 return refuse_full(refusal, s->path, doing, message);
+        if ((r & 0xff) == SQLITE_NOMEM || r == SQLITE_IOERR_NOMEM)
+                return refuse(refusal, ENOMEM, "%s: %s failed: not enough memory. Nothing was changed; ask again.", s->path, doing);
         if ((r & 0xff) == SQLITE_CONSTRAINT)
                 return refuse(refusal, EIO,
                               "%s: %s was refused, for it is there already (%s). Table and daemon disagree: restart "

@@ -71,8 +71,8 @@ struct space_map {
 };
 
 /*
- * Each returns 0, -EFBIG (StorageFull) or -EIO (StorageFailed), with the text
- * in refusal. A refused one may have done a part of its work: go back to the
+ * Each returns 0, -EFBIG (StorageFull), -EIO (StorageFailed) or -ENOMEM, with
+ * the text in refusal. A refused one may have done a part of its work: go back to the
  * savepoint, or roll back. A refused commit has ended the transaction.
  */
 struct store_ops {

@@ -5,12 +5,21 @@
 #include "fake-kernel.h"
 
 #include <check.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Check's own need memory when they hold, too, and a test may be short of it. */
+#define expect(condition) expect_msg(condition, "%s is not so", #condition)
+#define expect_msg(condition, ...)                 \
+        do {                                       \
+                if (!(condition))                  \
+                        ck_abort_msg(__VA_ARGS__); \
+        } while (0)
 
 #define PAGE 0x1000U
 #define FIRST_FREE_IOVA 0x10000U
@@ -20,13 +29,25 @@ static struct fake_kernel *fake(struct kernel *k) {
         return (struct fake_kernel *) k;
 }
 
+/* Not by an allocator that a test lets run out of memory. */
+static void *new_zeroed(size_t n, size_t size) {
+        void *p = NULL;
+
+        expect(posix_memalign(&p, _Alignof(max_align_t), n * size) == 0);
+        return memset(p, 0, n * size);
+}
+
 static void *grow(void *array, size_t *size, size_t needed, size_t element) {
+        void *larger;
+
         if (needed <= *size)
                 return array;
+        larger = new_zeroed(needed * 2 + 16, element);
+        if (array)
+                memcpy(larger, array, *size * element);
+        free(array);
         *size = needed * 2 + 16;
-        array = reallocarray(array, *size, element);
-        ck_assert_ptr_nonnull(array);
-        return array;
+        return larger;
 }
 
 static void note(struct fake_kernel *k, bool is_undo, const struct fake_object *object) {
@@ -97,10 +118,7 @@ static bool is_refused(struct fake_kernel *k, struct refusal *refusal) {
 }
 
 static char *copy(const char *s) {
-        char *text = strdup(s);
-
-        ck_assert_ptr_nonnull(text);
-        return text;
+        return strcpy(new_zeroed(strlen(s) + 1, 1), s);
 }
 
 static int fake_discover(struct kernel *kernel, struct device_list *ret, struct refusal *refusal) {
@@ -109,13 +127,12 @@ static int fake_discover(struct kernel *kernel, struct device_list *ret, struct 
 
         if (k->is_discover_failing)
                 return refuse(refusal, EIO, "The test refused to look.");
-        list.devices = calloc(k->n_devices + 1, sizeof(*list.devices));
-        ck_assert_ptr_nonnull(list.devices);
+        list.devices = new_zeroed(k->n_devices + 1, sizeof(*list.devices));
         for (size_t i = 0; i < k->n_devices; i++) {
                 const struct fake_device *d = &k->devices[i];
                 struct device_info *info = &list.devices[list.n_devices++];
 
-                ck_assert_int_eq(pci_address_parse(d->address, &info->pci), 0);
+                expect(pci_address_parse(d->address, &info->pci) == 0);
                 pci_address_format(&info->pci, info->address);
                 info->name = copy("A device");
                 info->driver = copy("vfio-pci");
@@ -136,7 +153,7 @@ static int fake_watch(struct kernel *kernel, _unused_ sd_event *event, kernel_ch
         struct fake_kernel *k = fake(kernel);
 
         k->is_settling = false;
-        ck_assert_ptr_null(k->changed);
+        expect(!k->changed);
         k->changed = callback;
         k->changed_userdata = userdata;
         return 0;
@@ -145,14 +162,14 @@ static int fake_watch(struct kernel *kernel, _unused_ sd_event *event, kernel_ch
 static uint64_t inode_of(int fd) {
         struct stat st;
 
-        ck_assert_int_eq(fstat(fd, &st), 0);
+        expect(fstat(fd, &st) == 0);
         return st.st_ino;
 }
 
 static int make_fd(const char *name) {
         int fd = memfd_create(name, MFD_CLOEXEC);
 
-        ck_assert_int_ge(fd, 0);
+        expect(fd >= 0);
         return fd;
 }
 
@@ -189,15 +206,14 @@ static int fake_device_open(struct kernel *kernel, const struct device_info *inf
                 return refuse(refusal, ENXIO, "Device %s is not there.", info->address);
         if (d->is_taken || fake_kernel_has_open(k, info->address))
                 return refuse(refusal, EBUSY, "Somebody else has device %s bound.", info->address);
-        device = calloc(1, sizeof(*device));
-        ck_assert_ptr_nonnull(device);
+        device = new_zeroed(1, sizeof(*device));
         *device = (struct kernel_device) {
                 .fd = make_fd("device"),
                 .id = ++k->last_id,
                 .max_pasid = (1U << d->width) - 1,
                 .request_fd = d->has_no_news ? -EBADF : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
         };
-        ck_assert(d->has_no_news || device->request_fd >= 0);
+        expect(d->has_no_news || device->request_fd >= 0);
         make(k, &(struct fake_object) {
                 .kind = FAKE_DEVICE, .id = device->id, .address = d->address, .iommu = d->iommu, .device = device,
                 .inode = inode_of(device->fd) });
@@ -216,7 +232,7 @@ static int fake_device_adopt(struct kernel *kernel, int fd, uint32_t id, struct 
         struct fake_kernel *k = fake(kernel);
         uint64_t inode = inode_of(fd);
 
-        ck_assert_int_ge(k->iommufd, 0);
+        expect(k->iommufd >= 0);
         if (is_refused(k, refusal))
                 return -k->code;
         for (size_t i = 0; i < k->n_objects; i++) {
@@ -225,15 +241,14 @@ static int fake_device_adopt(struct kernel *kernel, int fd, uint32_t id, struct 
 
                 if (o->kind != FAKE_DEVICE || o->inode != inode || o->id != id || o->device)
                         continue;
-                device = calloc(1, sizeof(*device));
-                ck_assert_ptr_nonnull(device);
+                device = new_zeroed(1, sizeof(*device));
                 *device = (struct kernel_device) {
                         .fd = fd,
                         .id = id,
                         .max_pasid = (1U << find_device(k, o->address)->width) - 1,
                         .request_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
                 };
-                ck_assert_int_ge(device->request_fd, 0);
+                expect(device->request_fd >= 0);
                 set_opener(k, o->address, device);
                 *ret = device;
                 return 0;
@@ -282,7 +297,7 @@ static int fake_hwpt_new(struct kernel *kernel, const struct kernel_device *d, u
         struct fake_kernel *k = fake(kernel);
         const struct fake_object *device = find_open(k, d);
 
-        ck_assert_msg(find_id(k, FAKE_IOAS, ioas), "a page table for IOAS %u, which there is not", ioas);
+        expect_msg(find_id(k, FAKE_IOAS, ioas), "a page table for IOAS %u, which there is not", ioas);
         if (is_refused(k, refusal))
                 return -k->code;
         *ret = ++k->last_id;
@@ -295,13 +310,13 @@ static int fake_destroy(struct kernel *kernel, uint32_t id, struct refusal *refu
         struct fake_kernel *k = fake(kernel);
         const struct fake_object *object = find_id(k, FAKE_HWPT, id) ?: find_id(k, FAKE_IOAS, id);
 
-        ck_assert_msg(object || k->is_settling, "object %u was to be destroyed, which there is not", id);
+        expect_msg(object || k->is_settling, "object %u was to be destroyed, which there is not", id);
         if (!object)
                 return 0;
         if (is_refused(k, refusal))
                 return -k->code;
         if (is_in_use(k, object)) {
-                ck_assert_msg(k->fail_from > 0 || k->is_settling, "object %u was to be destroyed while it is in use", id);
+                expect_msg(k->fail_from > 0 || k->is_settling, "object %u was to be destroyed while it is in use", id);
                 return refuse(refusal, EBUSY, "The object is in use.");
         }
         for (size_t i = k->n_objects; object->kind == FAKE_IOAS && i-- > 0;)
@@ -316,12 +331,12 @@ static int fake_attach(struct kernel *kernel, const struct kernel_device *d, uin
         struct fake_kernel *k = fake(kernel);
         const struct fake_object *device = find_open(k, d), *table = find_id(k, FAKE_HWPT, hwpt), *attachment;
 
-        ck_assert_msg(table, "page table %u was to be attached, which there is not", hwpt);
-        ck_assert_str_eq(table->iommu, device->iommu);
-        ck_assert_uint_ge(pasid, 1);
-        ck_assert_uint_le(pasid, d->max_pasid);
+        expect_msg(table, "page table %u was to be attached, which there is not", hwpt);
+        expect(strcmp(table->iommu, device->iommu) == 0);
+        expect(pasid >= 1);
+        expect(pasid <= d->max_pasid);
         attachment = find_attachment(k, d, pasid);
-        ck_assert_msg(!attachment || (k->is_settling && attachment->of == hwpt), "PASID %u of %s would get another page table",
+        expect_msg(!attachment || (k->is_settling && attachment->of == hwpt), "PASID %u of %s would get another page table",
                       pasid, device->address);
         if (is_refused(k, refusal))
                 return -k->code;
@@ -336,7 +351,7 @@ static int fake_detach(struct kernel *kernel, const struct kernel_device *d, uin
         struct fake_kernel *k = fake(kernel);
         const struct fake_object *attachment = find_attachment(k, d, pasid);
 
-        ck_assert_msg(attachment || k->is_settling, "PASID %u was to be detached where it is not attached", pasid);
+        expect_msg(attachment || k->is_settling, "PASID %u was to be detached where it is not attached", pasid);
         if (is_refused(k, refusal))
                 return -k->code;
         if (attachment)
@@ -361,7 +376,7 @@ static int fake_map_file(struct kernel *kernel, uint32_t ioas, const struct kern
         uint64_t iova = m->flags & MAP_FIXED_IOVA ? m->iova : FIRST_FREE_IOVA;
         const struct fake_object *overlap;
 
-        ck_assert_msg(find_id(k, FAKE_IOAS, ioas), "memory was to be mapped to IOAS %u, which there is not", ioas);
+        expect_msg(find_id(k, FAKE_IOAS, ioas), "memory was to be mapped to IOAS %u, which there is not", ioas);
         if (is_refused(k, refusal))
                 return -k->code;
         if (m->length == 0 || m->length % PAGE != 0 || m->length > LAST_IOVA || iova > LAST_IOVA - (m->length - 1))
@@ -384,7 +399,7 @@ static int unmap_range(struct fake_kernel *k, uint32_t ioas, uint64_t iova, uint
         uint64_t unmapped = 0;
 
         while ((m = find_overlap(k, ioas, iova, length))) {
-                ck_assert_msg(m->iova >= iova && m->iova + m->length <= iova + length,
+                expect_msg(m->iova >= iova && m->iova + m->length <= iova + length,
                               "a part of what is mapped at %#llx was to be unmapped", (unsigned long long) m->iova);
                 unmapped += m->length;
                 drop(k, m);
@@ -402,7 +417,7 @@ static int fake_unmap(struct kernel *kernel, uint32_t ioas, uint64_t iova, uint6
 
         if (k->is_settling || !m)
                 return unmap_range(k, ioas, iova, length, ret_unmapped, refusal);
-        ck_assert_msg(m && m->iova == iova && m->length == length, "what was to be unmapped at %#llx is no mapping",
+        expect_msg(m && m->iova == iova && m->length == length, "what was to be unmapped at %#llx is no mapping",
                       (unsigned long long) iova);
         if (is_refused(k, refusal))
                 return -k->code;
@@ -423,7 +438,7 @@ static int fake_open_for_tenant(struct kernel *kernel, const struct device_info 
         k->n_opened_for_tenants++;
         *ret_device = eventfd(0, EFD_CLOEXEC);
         *ret_iommufd = eventfd(0, EFD_CLOEXEC);
-        ck_assert(*ret_device >= 0 && *ret_iommufd >= 0);
+        expect(*ret_device >= 0 && *ret_iommufd >= 0);
         return 0;
 }
 
@@ -442,8 +457,7 @@ static int fake_list_attached(struct kernel *kernel, const char *address, uint32
 
         if (k->is_secretive)
                 return refuse(refusal, EOPNOTSUPP, "The kernel does not show its tables.");
-        numbers = calloc(k->n_objects + 2, sizeof(*numbers));
-        ck_assert_ptr_nonnull(numbers);
+        numbers = new_zeroed(k->n_objects + 2, sizeof(*numbers));
         numbers[n++] = 0;
         for (size_t i = 0; i < k->n_objects; i++)
                 if (k->objects[i].kind == FAKE_ATTACHMENT && strcmp(k->objects[i].address, address) == 0 &&
@@ -463,10 +477,10 @@ static struct kernel *fake_free(struct kernel *kernel) {
 
         k->iommufd = close_fd(k->iommufd);
         for (size_t i = 0; i < k->n_objects; i++)
-                ck_assert_msg(!k->objects[i].device, "device %s is still open", k->objects[i].address);
+                expect_msg(!k->objects[i].device, "device %s is still open", k->objects[i].address);
         if (!k->is_kept || !k->is_kept(NULL, k->kept_userdata)) {
-                ck_assert_uint_eq(fake_kernel_count(k, FAKE_DEVICE), 0);
-                ck_assert_uint_eq(fake_kernel_count(k, FAKE_ATTACHMENT), 0);
+                expect(fake_kernel_count(k, FAKE_DEVICE) == 0);
+                expect(fake_kernel_count(k, FAKE_ATTACHMENT) == 0);
                 k->n_objects = 0;
         }
         k->changed = NULL;
@@ -527,7 +541,7 @@ void fake_kernel_fail_from(struct fake_kernel *k, unsigned n, int code) {
 void fake_kernel_request(struct fake_kernel *k, const char *address) {
         for (size_t i = 0; i < k->n_objects; i++)
                 if (k->objects[i].kind == FAKE_DEVICE && strcmp(k->objects[i].address, address) == 0) {
-                        ck_assert_int_eq(eventfd_write(k->objects[i].device->request_fd, 1), 0);
+                        expect(eventfd_write(k->objects[i].device->request_fd, 1) == 0);
                         return;
                 }
         ck_abort_msg("device %s is not open", address);

@@ -27,6 +27,7 @@ struct fixture {
         struct stored_fd *stored;
         size_t n_stored;
         char boot_id[33];
+        void (*before_start)(void);     /* called with the tables open; NULL: nothing is to be done */
         unsigned fail_start_at;         /* the n-th change of the persistent table at the next start is refused */
         unsigned fail_runtime_start_at; /* likewise of the other */
         struct refusal refusal;         /* of the last start */

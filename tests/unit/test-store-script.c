@@ -19,7 +19,7 @@ void script_commit(struct fixture *f, const struct witness *witness) {
         if (r == 0) {
                 witness->kept(witness->userdata);
         } else {
-                ck_assert_msg(r == -EFBIG || r == -EIO, "%d: %s", r, f->refusal.text);
+                ck_assert_msg(r == -EFBIG || r == -EIO || r == -ENOMEM, "%d: %s", r, f->refusal.text);
                 witness->refused(witness->userdata);
         }
         fault_vfs_step();
