@@ -44,7 +44,10 @@ static int consumer_cb(const struct pasid_consumer_info *info, void *userdata) {
         if (rows->r < 0)
                 return ROWS_STOP;
         table_text(rows->table, COLUMN_NAME, info->name);
-        table_print(rows->table, COLUMN_UID, "%u", info->uid);
+        if (info->offered_to == PASID_UID_NONE)
+                table_print(rows->table, COLUMN_UID, "%u", info->uid);
+        else
+                table_print(rows->table, COLUMN_UID, "%u (offered to %u)", info->uid, info->offered_to);
         table_print(rows->table, COLUMN_PASIDS, "%u", info->allocated);
         table_print(rows->table, COLUMN_QUOTA, "%u", info->quota);
         table_print(rows->table, COLUMN_MIN, "%u", info->min);

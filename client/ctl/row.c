@@ -84,5 +84,9 @@ struct json_object *consumer_record(const struct pasid_consumer_info *info) {
         json_record_text(&record, "mode", pasid_mode_to_string(info->mode));
         record_time(&record, "since", info->since_usec);
         json_record_number(&record, "pinned_bytes", info->pinned_bytes);
+        if (info->offered_to == PASID_UID_NONE)
+                json_record_null(&record, "offered_to");
+        else
+                json_record_number(&record, "offered_to", info->offered_to);
         return record;
 }

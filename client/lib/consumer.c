@@ -208,6 +208,41 @@ _public_ int pasid_consumer_get(struct pasid_client *client, uid_t uid, const ch
         return call_for_consumer(client, call, ret);
 }
 
+/* PASID_UID_NONE is the bus's word for nobody, too. */
+_public_ int pasid_consumer_transfer(struct pasid_consumer *consumer, uid_t uid) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
+        int r;
+
+        r = lp_consumer_check(consumer);
+        if (r < 0)
+                return r;
+        r = lp_consumer_call_new(consumer, "Transfer", &call);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(call, "u", (uint32_t) uid);
+        if (r < 0)
+                return lp_fail_append(consumer->client, r);
+        return lp_call(consumer->client, call, "", NULL);
+}
+
+_public_ int pasid_consumer_accept(struct pasid_client *client, uid_t uid, const char *name, struct pasid_consumer **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
+        int r;
+
+        if (!client || !name || uid == PASID_UID_NONE)
+                return lp_fail(client, EINVAL, "The name and the owner's uid of the consumer that was offered are needed.");
+        r = lp_call_new(client, PASIDD_PATH, PASIDD_IFACE_MANAGER, "Accept", &call);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(call, "u", (uint32_t) uid);
+        if (r < 0)
+                return lp_fail_append(client, r);
+        r = append_name(client, call, name);
+        if (r < 0)
+                return r;
+        return call_for_consumer(client, call, ret);
+}
+
 _public_ int pasid_consumer_exit(struct pasid_consumer *consumer) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
         int r;
@@ -262,7 +297,7 @@ struct describe {
 
 static int describe(struct pasid_client *client, const char *path, sd_bus_message *m, void *userdata) {
         const struct describe *d = userdata;
-        struct pasid_consumer_info info = { .size = sizeof(info) };
+        struct pasid_consumer_info info = { .size = sizeof(info), .offered_to = PASID_UID_NONE };
         __attribute__((cleanup(addresses_freep))) char **addresses = NULL;
         _cleanup_free_ char **devices = NULL;
         _cleanup_free_ char *name = NULL;
@@ -278,6 +313,7 @@ static int describe(struct pasid_client *client, const char *path, sd_bus_messag
                 { "Mode", "s", &mode },
                 { "Since", "t", &info.since_usec },
                 { "PinnedBytes", "t", &info.pinned_bytes },
+                { "OfferedTo", "u", &info.offered_to },
         };
         int r;
 

@@ -95,7 +95,7 @@ int process_is_nested(const char *procfs, pid_t pid) {
         int first, second, r;
 
         if (!file)
-                return -errno;
+                return errno == ENOENT ? 0 : -errno; /* it has ended meanwhile */
         /* One pid for each namespace that it is visible in, from ours on (Linux 4.1). */
         r = read_line(file, "NSpid:", &pids);
         if (r < 0)

@@ -247,6 +247,8 @@ int pasid_consumer_init(struct pasid_client *client, const char *name, const str
 
 /* The uid of the client as the daemon sees it, who may be another outside of a user namespace. */
 #define PASID_UID_SELF ((uid_t) -1)
+/* Where a uid says to whom something was given: to nobody. */
+#define PASID_UID_NONE ((uid_t) -1)
 
 /*
  * A handle for a consumer that exists. Anybody may look; only owner and root
@@ -264,6 +266,29 @@ int pasid_consumer_get(struct pasid_client *client, uid_t uid, const char *name,
  * Source: iommu_pasid_exit(). Since 0.1.
  */
 int pasid_consumer_exit(struct pasid_consumer *consumer);
+
+/*
+ * Offers the consumer to another user, in place of an earlier offer;
+ * PASID_UID_NONE withdraws it. Nothing changes until that user accepts. An
+ * offer is not kept over a restart of the daemon.
+ * EINVAL it is that user's already; ESRCH it has ended; any call.
+ * Source: org.pasidd1.Consumer.Transfer. Since 0.1.
+ */
+int pasid_consumer_transfer(struct pasid_consumer *consumer, uid_t uid);
+
+/*
+ * Takes over the consumer of that owner and name, which was offered to the
+ * caller: with all its numbers, under the same name. One that its connection
+ * held is held by this client's from now on. *ret: to be freed with
+ * pasid_consumer_free(); NULL: not wanted. The owner's handles for it are of
+ * no use any more: ESRCH.
+ * EACCES there is no such offer to the caller, or he may have no consumers, or
+ * not attach to its devices (mediated mode); EEXIST the caller has one of that
+ * name; EDQUOT his limits on consumers, PASIDs or pinned memory; EILSEQ invalid
+ * name; EINVAL no name or owner; EFBIG the table's file system is full; any call.
+ * Source: org.pasidd1.Manager.Accept. Since 0.1.
+ */
+int pasid_consumer_accept(struct pasid_client *client, uid_t uid, const char *name, struct pasid_consumer **ret);
 
 /*
  * Frees the handle, not the consumer; NULL is fine. Returns NULL. May come
@@ -291,6 +316,7 @@ struct pasid_consumer_info {
         uint64_t since_usec;        /* CLOCK_REALTIME */
         uint64_t pinned_bytes;      /* memory that its maps hold */
         int hold_is_watched;        /* 0: since a restart the daemon can't tell whether its holder is there; it stays */
+        uid_t offered_to;           /* who may take it over by pasid_consumer_accept(); PASID_UID_NONE: nobody */
 };
 
 /*

@@ -45,6 +45,7 @@ await() {
 # Numbers that are freed stay cooling for the length of the test, so that nothing depends on its speed.
 cat >"$work/pasidd.conf" <<END
 [Daemon]
+Group=daemon
 ReuseDelaySec=3600
 [Limits]
 PasidsPerUid=4000000000
@@ -142,10 +143,10 @@ silent "init" "$ctl" init vm-1
 refuses "init twice" "vm-1.* already" "$ctl" init vm-1
 silent "init with a range and a quota" "$ctl" init vm-2 --min=500 --max 0x257 --quota=20
 prints "init --json describes" "$ctl" --json=short init dev --device 0000:01:00.0 --device=0000:02:00.0 <<'END'
-[{"name":"dev","uid":UID,"devices":["0000:01:00.0","0000:02:00.0"],"min":1,"max":255,"quota":1048575,"allocated":0,"hold":"boot","hold_state":"watched","mode":"advisory","since":"MICROS","pinned_bytes":0}]
+[{"name":"dev","uid":UID,"devices":["0000:01:00.0","0000:02:00.0"],"min":1,"max":255,"quota":1048575,"allocated":0,"hold":"boot","hold_state":"watched","mode":"advisory","since":"MICROS","pinned_bytes":0,"offered_to":null}]
 END
 prints "init with one bound" "$ctl" init half --min=1048570 --json=short <<'END'
-[{"name":"half","uid":UID,"devices":[],"min":1048570,"max":1048575,"quota":1048575,"allocated":0,"hold":"boot","hold_state":"watched","mode":"advisory","since":"MICROS","pinned_bytes":0}]
+[{"name":"half","uid":UID,"devices":[],"min":1048570,"max":1048575,"quota":1048575,"allocated":0,"hold":"boot","hold_state":"watched","mode":"advisory","since":"MICROS","pinned_bytes":0,"offered_to":null}]
 END
 silent "exit of a consumer without PASIDs" "$ctl" exit half
 refuses "init for no device" "0000:77:00.0" "$ctl" init x --device 0000:77:00.0
@@ -454,8 +455,21 @@ tap_equal "umlauts elsewhere" 'gr\xc3\xbcner Tee' "$(LC_ALL=C "$ctl" consumers -
 silent "exit of it" "$ctl" exit "$(printf 'gr\303\274ner Tee')"
 refuses "a sentence about a hostile name" 'a\\xe2\\x80\\xaegpj' "$ctl" exit "$bidi"
 
+# --- offers ---
+
+offers() { "$ctl" consumers --json=short | grep -o '"name":"vm-2"[^}]*"offered_to":[^,}]*' | sed 's/.*://'; }
+try "transfer" 0 "$ctl" transfer vm-2 65534
+tap_equal "an offer in JSON" 65534 "$(offers)"
+tap_equal "an offer in the table" 'vm-2 '"$uid"' (offered to 65534)' "$("$ctl" consumers --no-legend | grep vm-2 | tr -s ' ' | cut -d ' ' -f 1-5)"
+try "transfer none" 0 "$ctl" transfer vm-2 none
+tap_equal "the offer is withdrawn" null "$(offers)"
+refuses "transfer to its owner" "$uid" "$ctl" transfer vm-2 "$uid"
+refuses "accept without an offer" "offered no consumer" "$ctl" accept "$uid:vm-2"
+refuses "accept of what is not there" "no-such" "$ctl" accept "$uid:no-such"
+
 # --- others' ---
 
+member() { setpriv --reuid=65534 --regid="$(getent group daemon | cut -d: -f3)" --clear-groups "$@"; }
 nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
 if [ "$uid" -eq 0 ] && nobody test -x "$top_builddir/pasidctl" 2>/dev/null; then
         chmod 666 "$work/pasidd.sock"
@@ -463,6 +477,15 @@ if [ "$uid" -eq 0 ] && nobody test -x "$top_builddir/pasidctl" 2>/dev/null; then
         refuses "another's free" "." nobody "$ctl" free 0:vm-1 100
         refuses "another's exit" "." nobody "$ctl" exit 0:vm-1
         refuses "another's alloc" "." nobody "$ctl" alloc 0:vm-1
+        refuses "another's transfer" "." nobody "$ctl" transfer 0:vm-1 65534
+        refuses "accept by somebody else" "offered no consumer" nobody "$ctl" accept 0:vm-2
+        if getent group daemon >/dev/null; then
+                try "transfer to another" 0 "$ctl" transfer vm-2 65534
+                refuses "accept by who may have none" "." nobody "$ctl" accept 0:vm-2
+                try "accept" 0 member "$ctl" accept 0:vm-2
+                tap_equal "it is the other's" "vm-2 65534" "$("$ctl" consumers --no-legend | awk '/vm-2/ { print $1, $2 }')"
+                try "and back" 0 sh -c 'setpriv --reuid=65534 --clear-groups "$0" transfer vm-2 0 && "$0" accept 65534:vm-2' "$ctl"
+        fi
         refuses "another's find by name" "." nobody "$ctl" find 100 0:vm-1
         prints "another's find" nobody "$ctl" find 17 <<'END'
 pasid:         17

@@ -67,7 +67,7 @@ verbs=$("$ctl" --help | sed -n 's/^  \([a-z]*\)  *[A-Z].*/\1/p')
 common=$("$ctl" --help | options | sort -u)
 
 echo "$verbs" >"$work/got"
-printf '%s\n' init exit alloc free attach detach find run list consumers devices monitor check status cdi >"$work/expected"
+printf '%s\n' init exit alloc free attach detach find run list consumers devices transfer accept monitor check status cdi >"$work/expected"
 same "help lists the verbs of this version"
 
 echo "$verbs" >"$work/expected"
@@ -238,6 +238,12 @@ for verb in attach detach; do
         exits 2 "$verb of no number" "$ctl" $verb a x
         exits 2 "$verb of nobody's" "$ctl" $verb "" 17
 done
+exits 2 "transfer to nobody" "$ctl" transfer a
+exits 2 "transfer to a name" "$ctl" transfer a root
+exits 2 "transfer to no uid" "$ctl" transfer a 4294967295
+says "transfer to a name is explained" '"root" is no uid; a user is named by number, and none withdraws the offer.' transfer a root
+exits 2 "accept of nothing" "$ctl" accept
+says "accept without an owner" '"vm-1" names no offer; UID:NAME is the consumer as its owner has it.' accept vm-1
 exits 2 "check of something" "$ctl" check a
 exits 2 "find without a number" "$ctl" find
 exits 2 "find of no number" "$ctl" find vm-1

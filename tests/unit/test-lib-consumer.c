@@ -12,8 +12,12 @@ static int reply_properties(struct fake *fake, sd_bus_message *call, const char 
 static int handler(struct fake *fake, sd_bus_message *call, void *userdata) {
         const char *how = userdata;
 
-        if (fake_is(call, "Exit"))
+        if (fake_is(call, "Exit") || fake_is(call, "Transfer"))
                 return fake_reply(fake, call, NULL);
+        if (fake_is(call, "Accept") && strcmp(how, "not offered") == 0)
+                return fake_error(fake, call, "org.freedesktop.DBus.Error.AccessDenied", "Nothing was offered.");
+        if (fake_is(call, "Accept"))
+                return fake_reply(fake, call, "o", FAKE_CONSUMER_PATH);
         if (fake_is(call, "GetAll") || fake_is(call, "GetManagedObjects"))
                 return reply_properties(fake, call, how);
         if (strcmp(how, "string") == 0)
@@ -26,13 +30,14 @@ static int handler(struct fake *fake, sd_bus_message *call, void *userdata) {
 }
 
 static void append_consumer(sd_bus_message *m, const char *how) {
-        (void) sd_bus_message_append(m, "a{sv}", 12,
+        (void) sd_bus_message_append(m, "a{sv}", 13,
                                      "Name", "s", "vm-1", "Uid", "u", 1000,
                                      "Devices", "ao", 2, PASIDD_DEVICE_PREFIX "/0000_3a01_3a00_2e0", PASIDD_DEVICE_PREFIX "/0000_3a02_3a00_2e1",
                                      "Min", "u", 16, "Max", "u", 255, "Quota", "u", 64, "Allocated", "u", 3,
                                      "Hold", "s", strcmp(how, "newer") == 0 ? "moon" : "boot",
                                      "Mode", "s", strcmp(how, "newer") == 0 ? "tidal" : "advisory",
                                      "Since", "t", (uint64_t) 1700000000000000,
+                                     "OfferedTo", "u", strcmp(how, "offered") == 0 ? 1001U : UINT32_MAX,
                                      "PinnedBytes", "t", (uint64_t) 4096, "HoldState", "s", strcmp(how, "newer") == 0 ? "perhaps" : "watched");
 }
 
@@ -102,6 +107,38 @@ START_TEST(init_default)
         ck_assert_int_eq(pasid_consumer_init(client, "vm-1", NULL, NULL), 0);
         ck_assert_ptr_null(pasid_consumer_get_name(NULL));
         ck_assert_uint_eq(pasid_consumer_get_uid(NULL), PASID_UID_SELF);
+        end();
+}
+END_TEST
+
+START_TEST(transfer)
+{
+        struct pasid_consumer *consumer = NULL, *accepted = NULL;
+
+        start("well");
+        ck_assert_int_eq(pasid_consumer_get(client, 1000, "vm-1", &consumer), 0);
+        ck_assert_int_eq(pasid_consumer_transfer(consumer, 1001), 0);
+        assert_call(fake, 1, "Transfer(1001)");
+        ck_assert_int_eq(pasid_consumer_transfer(consumer, PASID_UID_NONE), 0);
+        assert_call(fake, 2, "Transfer(4294967295)");
+        ck_assert_int_eq(pasid_consumer_accept(client, 1000, "vm-1", &accepted), 0);
+        assert_call(fake, 3, "Accept(1000, \"vm-1\")");
+        ck_assert_str_eq(pasid_consumer_get_name(accepted), "vm-1");
+        ck_assert_int_eq(pasid_consumer_accept(client, 0, "vm-1", NULL), 0);
+        assert_call(fake, 4, "Accept(0, \"vm-1\")");
+        ck_assert_int_eq(pasid_consumer_transfer(NULL, 1001), -EINVAL);
+        ck_assert_int_eq(pasid_consumer_accept(NULL, 1000, "vm-1", &accepted), -EINVAL);
+        ck_assert_int_eq(pasid_consumer_accept(client, 1000, NULL, &accepted), -EINVAL);
+        ck_assert_int_eq(pasid_consumer_accept(client, PASID_UID_NONE, "vm-1", &accepted), -EINVAL);
+        (void) pasid_consumer_free(consumer);
+        (void) pasid_consumer_free(accepted);
+        end();
+
+        start("not offered");
+        accepted = NULL;
+        ck_assert_int_eq(pasid_consumer_accept(client, 1000, "vm-1", &accepted), -EACCES);
+        ck_assert_ptr_null(accepted);
+        ck_assert_str_eq(pasid_strerror_last(client), "Nothing was offered.");
         end();
 }
 END_TEST
@@ -225,12 +262,13 @@ static int check_info(const struct pasid_consumer_info *info, void *userdata) {
         ck_assert_uint_eq(info->since_usec, 1700000000000000);
         ck_assert_uint_eq(info->pinned_bytes, 4096);
         ck_assert_int_eq(info->hold_is_watched, strcmp(how, "newer") != 0);
+        ck_assert_uint_eq(info->offered_to, strcmp(how, "offered") == 0 ? 1001 : PASID_UID_NONE);
         return 9;
 }
 
 START_TEST(describe)
 {
-        static const char *const good[] = { "well", "newer", "bare" }, *const bad[] = { "wrong type", "wrong device", "wrong form" };
+        static const char *const good[] = { "well", "newer", "offered", "bare" }, *const bad[] = { "wrong type", "wrong device", "wrong form" };
         struct pasid_consumer *consumer;
 
         for (size_t i = 0; i < ELEMENTSOF(good); i++) {
@@ -289,6 +327,7 @@ int main(void) {
 
         tcase_set_timeout(tc, 60);
         tcase_add_test(tc, init_default);
+        tcase_add_test(tc, transfer);
         tcase_add_test(tc, init_options);
         tcase_add_test(tc, init_refused_here);
         tcase_add_test(tc, get);
