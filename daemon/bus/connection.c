@@ -22,6 +22,8 @@
 
 #define STEPS_PER_TURN 16
 #define USEC_PER_TURN 500
+#define SHARE 3 /* while others are at it one client gets a third of the time, counted from so much on: */
+#define ALLOWANCE_USEC 1000
 #define WAITING_MAX 64
 #define SEND_BUFFER (256 * 1024) /* in the kernel; sd-bus would take 8 MB for each client */
 
@@ -50,7 +52,7 @@ static void update_events(struct connection *c) {
         uint32_t events = EPOLLIN;
         int r;
 
-        if (c->is_doomed || c->is_processing)
+        if (c->is_doomed || c->is_processing || c->is_resting)
                 return;
         if (!c->is_ready) {
                 r = sd_bus_get_events(c->link.sd);
@@ -160,8 +162,25 @@ static uint64_t now_usec(void) {
         return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
 }
 
+/*
+ * Each microsecond of work is paid with three, of which two are for others, if there are any. A page of a list, or a
+ * large array, takes longer than a hundred small calls: by turns alone its sender would have half of the time, or more.
+ */
+static void settle_turn(struct connection *c, uint64_t begin) {
+        uint64_t end = now_usec();
+
+        c->paid_until = (c->paid_until > begin ? c->paid_until : begin) + (end - begin) * SHARE;
+        if (c->paid_until <= end + ALLOWANCE_USEC ||
+            (c->link.bus->n_waiting <= c->n_waiting && !poll_set_has_others(c->link.bus->poll_set, &c->poll)))
+                return;
+        if (sd_event_source_set_time(c->again, c->paid_until) < 0 || sd_event_source_set_enabled(c->again, SD_EVENT_ONESHOT) < 0 ||
+            poll_set_update(c->link.bus->poll_set, &c->poll, 0) < 0)
+                return;
+        c->is_resting = true;
+}
+
 static void process(struct connection *c, bool can_write) {
-        uint64_t end = now_usec() + USEC_PER_TURN;
+        uint64_t begin = now_usec(), end = begin + USEC_PER_TURN;
         int r = 1;
 
         c->is_processing = true;
@@ -177,7 +196,7 @@ static void process(struct connection *c, bool can_write) {
                 if (r > 0 && c->n_silent == 0 && c->is_drained) { /* a message was dispatched */
                         if (!has_unread(c) && bytes_received(c) == 0)
                                 r = 0; /* a client that waits for its reply: asking the socket again would delay it */
-                        else if (now_usec() >= end)
+                        else if (now_usec() >= end || poll_set_has_others(c->link.bus->poll_set, &c->poll))
                                 break;
                 }
         }
@@ -193,6 +212,8 @@ static void process(struct connection *c, bool can_write) {
                 news_pump(c->link.bus->news, &c->subscriber);
         if (!c->is_drained && r > 0 && !is_blocked(c))
                 connection_wake(c); /* what came along with the authentication is in sd-bus, not in the socket */
+        if (c->is_ready)
+                settle_turn(c, begin);
         update_events(c);
 }
 
@@ -211,6 +232,14 @@ static void on_io(struct poll_member *member, uint32_t revents) {
 static int on_again(sd_event_source *source, uint64_t usec, void *userdata) {
         struct connection *c = userdata;
 
+        if (c->is_resting) {
+                c->is_resting = false;
+                (void) sd_event_source_set_time(source, 0);
+                if (has_unsent(c)) {
+                        update_events(c);
+                        return 0;
+                }
+        }
         if (!c->is_doomed)
                 process(c, false);
         return 0;
@@ -232,10 +261,12 @@ bool connection_can_take(const struct connection *c) {
 
 void connection_wait_begin(struct connection *c) {
         c->n_waiting++;
+        c->link.bus->n_waiting++;
 }
 
 void connection_wait_end(struct connection *c) {
         c->n_waiting--;
+        c->link.bus->n_waiting--;
         update_events(c);
 }
 
@@ -325,6 +356,7 @@ struct connection *connection_free(struct connection *c) {
         busy_forget(c->link.bus->busy, &c->link);
         reply_list_forget(&c->replies);
         (void) poll_set_update(c->link.bus->poll_set, &c->poll, 0);
+        c->link.bus->n_waiting -= c->n_waiting;
         sd_event_source_disable_unref(c->again);
         sd_bus_message_unref(c->parked);
         sd_bus_close_unref(c->link.sd);

@@ -22,6 +22,7 @@ struct connection {
         sd_bus_message *parked;  /* a call that was read while the client had not yet taken its replies */
         struct reply_list replies; /* that wait for their commit */
         unsigned n_waiting;      /* those, and calls that wait for polkit */
+        uint64_t paid_until;     /* CLOCK_MONOTONIC, at which its work so far is paid by time left to others */
         uint64_t half_open_until; /* CLOCK_MONOTONIC, until it has authenticated */
         uint64_t partial_bytes;  /* of a message that is still being received */
         unsigned n_silent;       /* steps since a message was dispatched */
@@ -32,6 +33,7 @@ struct connection {
         bool is_drained;         /* what came along with the authentication is done with */
         bool is_doomed;          /* on the listener's list of those to be freed */
         bool is_processing;
+        bool is_resting;         /* until paid_until: not listened to */
         bool is_subscribed;
         bool is_holder;          /* holds consumers */
         bool is_heir;            /* holds some that another connection of its process made */

@@ -24,6 +24,9 @@
 /* Two clients that are at it take turns long before one comes that often. */
 #define ALONE_AFTER 16
 
+/* One that has much to say does not keep those who have spoken from their answers. */
+#define IN_A_ROW_BEFORE_OTHERS 4
+
 #define STANDARD_PREFIX "org.freedesktop.DBus."
 
 /* Properties, ObjectManager and Introspectable are answered by sd-bus from what the getters say. */
@@ -34,6 +37,12 @@ static bool is_standard_read(sd_bus_message *m) {
                 return true;
         return strncmp(interface, STANDARD_PREFIX, strlen(STANDARD_PREFIX)) == 0 &&
                strcmp(interface, STANDARD_PREFIX "Peer") != 0;
+}
+
+static bool do_others_wait(struct link *link) {
+        unsigned own = link->is_direct ? connection_of(link)->n_waiting : 0;
+
+        return link->bus->n_in_a_row > IN_A_ROW_BEFORE_OTHERS && link->bus->n_waiting > own;
 }
 
 static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -49,7 +58,7 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         bus->n_in_a_row++;
         if (!service_is_pending(bus->service))
                 bus->n_since_commit = 0;
-        else if (++bus->n_since_commit > MESSAGES_BEFORE_COMMIT || is_standard_read(m)) {
+        else if (++bus->n_since_commit > MESSAGES_BEFORE_COMMIT || is_standard_read(m) || do_others_wait(link)) {
                 bus->n_since_commit = 0;
                 (void) service_flush(bus->service); /* those who waited for it are told how it went */
         }

@@ -57,6 +57,16 @@ struct poll_set *poll_set_free(struct poll_set *set) {
         return NULL;
 }
 
+bool poll_set_has_others(struct poll_set *set, const struct poll_member *member) {
+        struct epoll_event events[2];
+        int n = epoll_wait(set->epoll, events, 2, 0);
+
+        for (int i = 0; i < n; i++)
+                if (events[i].data.ptr != member)
+                        return true;
+        return false;
+}
+
 int poll_set_update(struct poll_set *set, struct poll_member *member, uint32_t events) {
         struct epoll_event event = { .events = events, .data.ptr = member };
         int op;

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <systemd/sd-event.h>
@@ -23,4 +24,6 @@ int poll_set_new(sd_event *event, struct poll_set **ret);
 struct poll_set *poll_set_free(struct poll_set *set);
 
 /* Cheap if nothing changes. */
+/* Whether another member is ready, too. */
+bool poll_set_has_others(struct poll_set *set, const struct poll_member *member);
 int poll_set_update(struct poll_set *set, struct poll_member *member, uint32_t events);

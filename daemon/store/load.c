@@ -194,6 +194,8 @@ static struct tally *find_tally(const struct reading *reading, struct tally *las
 
         if (last && last->consumer == consumer && last->space == space)
                 return last;
+        if (reading->n_tallies == 0)
+                return NULL; /* bsearch() takes no NULL, not even of nothing */
         return bsearch(&key, reading->tallies, reading->n_tallies, sizeof(key), compare_tallies);
 }
 

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "beside.h"
@@ -165,6 +167,38 @@ START_TEST(endless_calls) {
 }
 END_TEST
 
+static void come_and_go(struct child *self, void *userdata) {
+        const struct fixture *f = userdata;
+        struct sockaddr_un sa = { .sun_family = AF_UNIX };
+
+        (void) snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", f->daemon->socket_path);
+        child_ready(self);
+        for (;;) {
+                int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+                if (fd < 0 || connect(fd, (const struct sockaddr *) &sa, sizeof(sa)) < 0)
+                        break; /* the daemon is gone */
+                (void) close(fd);
+        }
+}
+
+/* There is always one more at the door: what waits for the commit gets it all the same. */
+START_TEST(endless_connections) {
+        struct beside t = beside_begin(NULL);
+        struct child storms[3];
+
+        for (size_t i = 0; i < ELEMENTSOF(storms); i++)
+                storms[i] = child_start(come_and_go, t.f);
+        for (size_t i = 0; i < ELEMENTSOF(storms); i++)
+                child_await_ready(&storms[i]);
+        for (int i = 0; i < 20; i++)
+                honest_ok(&t);
+        for (size_t i = 0; i < ELEMENTSOF(storms); i++)
+                child_kill(&storms[i]);
+        beside_end(&t);
+}
+END_TEST
+
 START_TEST(killed_in_mid_call) {
         struct beside t = beside_begin("[Daemon]\nReuseDelaySec=0\n");
 
@@ -299,6 +333,7 @@ int main(void) {
         tcase_add_test(tcase, connection_limit_per_uid);
         tcase_add_test(tcase, never_reads);
         tcase_add_test(tcase, endless_calls);
+        tcase_add_test(tcase, endless_connections);
         tcase_add_test(tcase, killed_in_mid_call);
         tcase_add_test(tcase, thousand_clients);
         return fixture_main(suite);

@@ -436,6 +436,7 @@ static int take_row(const struct store_row *row, void *userdata) {
 START_TEST(a_contradictory_table_is_refused) {
         static const char *const changes[] = {
                 "DELETE FROM consumer WHERE name = 'a'",
+                "DELETE FROM consumer_device; DELETE FROM consumer",
                 "UPDATE pasid SET consumer = 77 WHERE key & 1048575 = 20",
                 "UPDATE pasid SET consumer = 2 WHERE key & 1048575 = 20",
                 "DELETE FROM pasid WHERE key = 3 * 1048576 + 20",
