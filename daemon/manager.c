@@ -19,6 +19,7 @@
 
 #include "bus/bus.h"
 #include "fd-store.h"
+#include "health.h"
 #include "settings.h"
 #include "kernel/kernel.h"
 #include "log.h"
@@ -34,6 +35,7 @@ struct manager {
         sd_event *event;
         struct service *service;
         struct bus *bus;
+        struct health *health; /* NULL: no watchdog */
         struct passed_fds passed;
         char boot_id[SD_ID128_STRING_MAX];
         char *table_path;
@@ -243,8 +245,6 @@ static int manager_start(struct manager *m, struct refusal *refusal) {
         r = sd_event_new(&m->event);
         if (r >= 0)
                 r = add_signals(m);
-        if (r >= 0)
-                r = sd_event_set_watchdog(m->event, true);
         if (r < 0)
                 return refuse(refusal, -r, "Could not set up the event loop: %s.", strerror(-r));
 
@@ -256,6 +256,9 @@ static int manager_start(struct manager *m, struct refusal *refusal) {
         if (r < 0)
                 return r;
 
+        r = health_new(m->event, m->service, &m->health);
+        if (r < 0)
+                return refuse(refusal, -r, "Could not set up the answers to the watchdog: %s.", strerror(-r));
         fd_store_settle(&m->passed);
         core_get_stats(service_core(m->service), &stats);
         log_info("Ready: %llu consumers, %llu PASIDs, %llu cooling, %zu devices", (unsigned long long) stats.n_consumers,
@@ -293,6 +296,7 @@ struct manager *manager_free(struct manager *m) {
                 return NULL;
         if (m->service)
                 (void) service_flush(m->service); /* whoever waits gets an answer before its connection goes */
+        health_free(m->health);
         bus_free(m->bus);
         service_free(m->service);
         fd_store_done(&m->passed);

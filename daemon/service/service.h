@@ -226,6 +226,8 @@ typedef void (*service_committed_t)(void *userdata, int r, const struct refusal 
 int service_when_committed(struct service *s, service_committed_t callback, void *userdata);
 /* True while changes wait for their commit. */
 bool service_is_pending(const struct service *s);
+/* Commits what is pending, and tries both tables and the files of the devices that are held. The errno of what is wrong, negative. */
+int service_check_health(struct service *s, struct refusal *refusal);
 /* Commits what is pending now; to be called before anything is read for a reply. */
 int service_flush(struct service *s);
 void service_get_moment(struct service *s, struct moment *ret);

@@ -283,6 +283,8 @@ int store_open(const struct store_params *params, struct store **ret, bool *ret_
                 r = adopt_table(s, params, !files.has_table, &other_boot, refusal);
         if (r >= 0)
                 r = start_work(s, refusal);
+        if (r >= 0)
+                r = probe_remember(s, refusal);
         if (r < 0)
                 return r;
         *ret = &s->store;

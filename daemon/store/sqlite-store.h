@@ -73,6 +73,8 @@ struct sqlite_store {
         char boot_id[BOOT_ID_LEN + 1]; /* of this boot */
         char *path; /* of the table's file */
         int lock_fd;
+        dev_t device; /* and inode, of the table's file */
+        ino_t inode;
         struct store_vfs *vfs;
         sqlite3 *db;
         sqlite3_stmt *statements[STATEMENT_MAX_];
@@ -194,6 +196,10 @@ int store_forget_kernel(struct store *s, struct refusal *refusal);
 int store_load(struct store *s, const struct store_loader *loader, struct refusal *refusal);
 int store_enter_boot(struct store *s, struct refusal *refusal);
 int store_remap_spaces(struct store *s, const struct space_map *maps, size_t n, struct refusal *refusal);
+
+/* probe.c */
+int probe_remember(struct sqlite_store *s, struct refusal *refusal);
+int store_probe(struct store *s, struct refusal *refusal);
 
 /* store.c */
 extern const struct store_ops sqlite_store_ops;

@@ -195,5 +195,6 @@ const struct store_ops sqlite_store_ops = {
         .remap_spaces = store_remap_spaces,
         .load = store_load,
         .checkpoint = store_checkpoint,
+        .probe = store_probe,
         .free = store_free,
 };

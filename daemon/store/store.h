@@ -125,6 +125,8 @@ struct store_ops {
         int (*enter_boot)(struct store *s, struct refusal *refusal);
         /* To be called when idle: empties the write-ahead log, which else waits until it has some 2000 pages. */
         int (*checkpoint)(struct store *s, struct refusal *refusal);
+        /* With no transaction open: whether one could be, and the table's file is still where it was. -EIO, -ENOMEM */
+        int (*probe)(struct store *s, struct refusal *refusal);
         struct store *(*free)(struct store *s);
 };
 

@@ -264,6 +264,10 @@ static void run_child(struct daemon *d) {
         (void) snprintf(lib, sizeof(lib), "--state-dir=%s/lib", d->dir);
         (void) snprintf(config, sizeof(config), "--config=%s/pasidd.conf", d->dir);
         (void) snprintf(notify, sizeof(notify), "%s/notify", d->dir);
+        if (d->watchdog_usec > 0) {
+                (void) snprintf(words, sizeof(words), "%u", d->watchdog_usec);
+                (void) setenv("WATCHDOG_USEC", words, 1);
+        }
         (void) snprintf(words, sizeof(words), "%s", getenv("PASIDD_WRAPPER") ?: "");
         (void) setenv("NOTIFY_SOCKET", notify, 1);
 

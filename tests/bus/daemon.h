@@ -23,6 +23,7 @@ struct daemon {
         char *bus;         /* of --bus=; NULL: none */
         char *extra[DAEMON_EXTRA_MAX + 1]; /* further options */
         int listen_fd;     /* passed as by socket activation; -EBADF: it makes its own socket */
+        unsigned watchdog_usec; /* its WATCHDOG_USEC; 0: none */
         uid_t uid;         /* to run it as; 0: the test's own */
         int notify_fd;     /* notices, each as struct notice */
         pid_t notify_pid;  /* the process that takes them from the daemon */

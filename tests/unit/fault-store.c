@@ -53,6 +53,7 @@ PASS_ON(mapping_remove, (struct store *s, uint64_t consumer, uint32_t pasid, uin
         (real, consumer, pasid, iova, refusal))
 PASS_ON(forget_kernel, (struct store *s, struct refusal *refusal), (real, refusal))
 PASS_ON(remap_spaces, (struct store *s, const struct space_map *maps, size_t n, struct refusal *refusal), (real, maps, n, refusal))
+PASS_ON(probe, (struct store *s, struct refusal *refusal), (real, refusal))
 PASS_ON(enter_boot, (struct store *s, struct refusal *refusal), (real, refusal))
 
 static void rollback(struct store *s) {
@@ -107,6 +108,7 @@ static const struct store_ops fault_ops = {
         .enter_boot = enter_boot_or_fail,
         .load = load,
         .checkpoint = checkpoint,
+        .probe = probe_or_fail,
         .free = free_store,
 };
 

@@ -6,6 +6,7 @@
  * kernel was taken back in the reverse order. Asked again, it is done.
  */
 #include <string.h>
+#include <unistd.h>
 
 #include "service-fixture.h"
 #include "suite.h"
@@ -327,6 +328,37 @@ START_TEST(test_kernel_keeps_an_attachment) {
 }
 END_TEST
 
+/* Either table, and a device whose file descriptor somebody has closed. */
+START_TEST(test_health) {
+        struct refusal refusal = {};
+        struct fault_store *stores[] = { f.runtime, f.persistent };
+        int fd, copy;
+
+        hold = HOLD_BOOT;
+        prepare_attached();
+        ck_assert_int_eq(service_check_health(f.service, &refusal), 0);
+        for (size_t i = 0; i < ELEMENTSOF(stores); i++) {
+                fault_store_fail(stores[i], 1, EIO);
+                ck_assert_int_eq(service_check_health(f.service, &refusal), -EIO);
+                ck_assert_int_eq(service_check_health(f.service, &refusal), 0);
+        }
+        fd = f.kernel.objects[0].device ? f.kernel.objects[0].device->fd : -1;
+        for (size_t i = 0; i < f.kernel.n_objects && fd < 0; i++)
+                if (f.kernel.objects[i].kind == FAKE_DEVICE && f.kernel.objects[i].device)
+                        fd = f.kernel.objects[i].device->fd;
+        ck_assert_int_ge(fd, 0);
+        copy = dup(fd);
+        ck_assert_int_ge(copy, 0);
+        ck_assert_int_eq(close(fd), 0);
+        ck_assert_int_eq(service_check_health(f.service, &refusal), -EIO);
+        ck_assert_ptr_nonnull(strstr(refusal.text, "0000:0"));
+        ck_assert_int_eq(dup2(copy, fd), fd);
+        ck_assert_int_eq(close(copy), 0);
+        ck_assert_int_eq(service_check_health(f.service, &refusal), 0);
+        fixture_expect_consistent(&f);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("service-refused");
         TCase *tc = tcase_create("refused");
@@ -339,6 +371,7 @@ int main(void) {
         tcase_add_loop_test(tc, test_kernel_keeps_objects, 0, N_TESTS);
         tcase_add_loop_test(tc, test_kernel_refuses_from_then_on, 0, N_TESTS);
         tcase_add_loop_test(tc, test_kernel_keeps_an_attachment, 0, 2);
+        tcase_add_test(tc, test_health);
         suite_add_tcase(suite, tc);
         return suite_run(suite);
 }
