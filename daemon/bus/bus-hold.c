@@ -90,6 +90,14 @@ static const char *name_of(const struct message_bus *mb, const char *holder) {
         return strncmp(holder + prefix, mb->guid, guid) == 0 && holder[prefix + guid] == ':' ? holder + prefix + guid + 1 : NULL;
 }
 
+bool bus_hold_is_watched(const struct bus *bus, const struct consumer *c) {
+        const struct message_bus *mb = bus->message_bus;
+
+        if (c->hold != HOLD_CONNECTION || strncmp(c->holder, BUS_HOLDER_PREFIX, strlen(BUS_HOLDER_PREFIX)) != 0)
+                return true;
+        return mb && mb->is_ready && name_of(mb, c->holder);
+}
+
 /* Those of now are asked for; the others are the caller's to end, and to free. */
 static int sort_holders(struct message_bus *mb, char **earlier, size_t *n_earlier) {
         struct core *core = service_core(mb->link.bus->service);

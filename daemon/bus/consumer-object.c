@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bus/bus-hold.h"
 #include "bus/consumer-methods.h"
 #include "bus/error.h"
 #include "bus/objects.h"
@@ -37,7 +38,7 @@ static int get_text(sd_bus *sd, const char *path, const char *interface, const c
         else if (strcmp(property, "Hold") == 0)
                 text = hold_kind_to_string(c->hold);
         else if (strcmp(property, "HoldState") == 0)
-                text = service_hold_is_watched(c) ? "watched" : "unknown";
+                text = service_hold_is_watched(c) && bus_hold_is_watched(((struct link *) userdata)->bus, c) ? "watched" : "unknown";
         else
                 text = consumer_mode_to_string(c->mode);
         return sd_bus_message_append_basic(reply, 's', text);

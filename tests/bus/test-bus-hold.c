@@ -307,6 +307,33 @@ START_TEST(dbus_broker_holder) {
 }
 END_TEST
 
+/* Who cannot be asked about is kept, and it shows. */
+START_TEST(bus_is_lost) {
+        _cleanup_free_ char *path = NULL, *state = NULL;
+        struct client holder, c;
+        struct fixture *f;
+
+        if (!bus_kind_is_available(BUS_DBUS_DAEMON))
+                SKIP("no dbus-daemon");
+        f = fixture_new_on_bus(BUS_DBUS_DAEMON, NULL);
+        holder = client_on_bus(f);
+        c = client_direct(f);
+        path = init_ok(&holder, "vm", 0);
+        state = property_string(&c, path, PASIDD_IFACE_CONSUMER, "HoldState");
+        ck_assert_str_eq(state, "watched");
+        f->bus = message_bus_free(f->bus);
+        do {
+                free(state);
+                state = property_string(&c, path, PASIDD_IFACE_CONSUMER, "HoldState");
+        } while (strcmp(state, "watched") == 0);
+        ck_assert_str_eq(state, "unknown");
+        ck_assert(consumer_exists(&c, geteuid(), "vm", NULL));
+        client_close(&holder);
+        client_close(&c);
+        fixture_free(f);
+}
+END_TEST
+
 /* Another life of the bus gives the same unique names to others. */
 START_TEST(bus_holder_of_another_life) {
         struct fixture *f;
@@ -347,6 +374,7 @@ int main(void) {
         tcase_add_loop_test(live, connection_ends, 0, BUS_KIND_MAX_);
         tcase_add_loop_test(live, holder_killed, 0, BUS_KIND_MAX_);
         tcase_add_test(live, connections_are_apart);
+        tcase_add_test(live, bus_is_lost);
         tcase_add_loop_test(again, restart_keeps_boot, 0, RESTARTS);
         tcase_add_loop_test(again, restart_keeps_persistent, 0, RESTARTS);
         tcase_add_loop_test(again, restart_keeps_cooling_of_ended, 0, RESTARTS);
