@@ -31,8 +31,8 @@ struct verb {
         int (*run)(struct ctl *ctl, int argc, char **argv); /* returns the exit status */
 };
 
-extern const struct verb verb_accept, verb_alloc, verb_attach, verb_cdi, verb_check, verb_consumers, verb_detach, verb_devices,
-        verb_exit, verb_find, verb_free, verb_init, verb_list, verb_monitor, verb_run, verb_status, verb_transfer;
+extern const struct verb verb_accept, verb_alloc, verb_attach, verb_cdi, verb_check, verb_consumers, verb_detach,
+        verb_devices, verb_exit, verb_find, verb_free, verb_init, verb_list, verb_monitor, verb_run, verb_status, verb_transfer;
 
 struct ctl {
         const struct verb *verb; /* NULL before it is known */
