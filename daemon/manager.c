@@ -54,6 +54,8 @@ static void service_limits_from_settings(const struct settings *settings, struct
                 .pinned_per_consumer = settings->pinned_bytes_per_consumer,
                 .pinned_per_uid = settings->pinned_bytes_per_uid,
                 .release_usec = settings->device_release_usec,
+                .history_per_pasid = settings->history_per_pasid,
+                .history_entries = settings->history_entries,
         };
 }
 

@@ -16,6 +16,7 @@
 
 enum value_type {
         VALUE_COUNT, /* 1 .. 2^32-1 */
+        VALUE_COUNT_OR_NONE, /* 0 .. 2^32-1; 0 is off */
         VALUE_TIME,  /* seconds, or with ms, s, min; 0 is off */
         VALUE_SIZE,  /* bytes, or with K, M, G; not 0 */
         VALUE_SIZE_OR_NONE, /* the same; 0 is no limit */
@@ -37,6 +38,8 @@ static const struct key {
         { "Limits", "ConsumersPerUid", VALUE_COUNT, offsetof(struct settings, consumers_per_uid) },
         { "Limits", "PinnedBytesPerUid", VALUE_SIZE_OR_NONE, offsetof(struct settings, pinned_bytes_per_uid) },
         { "Limits", "PinnedBytesPerConsumer", VALUE_SIZE_OR_NONE, offsetof(struct settings, pinned_bytes_per_consumer) },
+        { "Limits", "HistoryPerPasid", VALUE_COUNT_OR_NONE, offsetof(struct settings, history_per_pasid) },
+        { "Limits", "HistoryEntries", VALUE_COUNT_OR_NONE, offsetof(struct settings, history_entries) },
         { "Limits", "Connections", VALUE_COUNT, offsetof(struct settings, connections) },
         { "Limits", "ConnectionsPerUid", VALUE_COUNT, offsetof(struct settings, connections_per_uid) },
         { "Limits", "QueuedBytesPerConnection", VALUE_SIZE, offsetof(struct settings, queued_bytes_per_connection) },
@@ -69,6 +72,8 @@ void settings_defaults(struct settings *settings) {
                 .consumers_per_uid = 64,
                 .pinned_bytes_per_uid = 1ULL << 30,
                 .pinned_bytes_per_consumer = 4ULL << 30,
+                .history_per_pasid = 8,
+                .history_entries = 16384,
                 .connections = 4096,
                 .connections_per_uid = 256,
                 .queued_bytes_per_connection = 16ULL << 20,
@@ -118,10 +123,11 @@ static int parse_value(const struct key *key, const char *value, struct settings
 
         switch (key->type) {
         case VALUE_COUNT:
+        case VALUE_COUNT_OR_NONE:
                 r = parse_scaled(value, size_units, 1, &n);
                 if (r < 0)
                         return r;
-                if (n < 1 || n > UINT32_MAX)
+                if ((n < 1 && key->type == VALUE_COUNT) || n > UINT32_MAX)
                         return -ERANGE;
                 *(uint32_t *) target = (uint32_t) n;
                 return 0;
@@ -147,6 +153,7 @@ static int parse_value(const struct key *key, const char *value, struct settings
 
 static const char *const value_help[] = {
         [VALUE_COUNT] = "a whole number from 1 on",
+        [VALUE_COUNT_OR_NONE] = "a whole number; 0 is off",
         [VALUE_TIME] = "a time in seconds, or with ms, s or min; 0 is off",
         [VALUE_SIZE] = "a number of bytes from 1 on, or with K, M or G",
         [VALUE_SIZE_OR_NONE] = "a number of bytes, or with K, M or G; 0 is no limit",

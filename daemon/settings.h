@@ -24,6 +24,7 @@ struct settings {
         uint32_t consumers_per_uid;
         uint64_t pinned_bytes_per_uid; /* 0: no limit, as in the next */
         uint64_t pinned_bytes_per_consumer;
+        uint32_t history_per_pasid, history_entries; /* 0: no history */
         uint32_t connections;
         uint32_t connections_per_uid;
         uint64_t queued_bytes_per_connection;

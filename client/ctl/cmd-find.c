@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * pasidctl find: everything about one's own PASID, its private data too, and
- * what all may know about others'.
+ * what all may know about others'. Who had it before is in past.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #include "args.h"
 #include "ctl.h"
 #include "format.h"
+#include "past.h"
 #include "row.h"
 #include "text.h"
 
@@ -189,7 +190,7 @@ static int find_holder(struct ctl *ctl, uint32_t pasid) {
         if (r < 0)
                 return ctl_refused(ctl, r);
         if (holders.n == 0)
-                return ctl_fail(ctl, "PASID %u is not allocated to anybody.", pasid);
+                return ctl_fail(ctl, "PASID %u is not allocated to anybody; `pasidctl find %u --history` tells who had it.", pasid, pasid);
         if (holders.n_own > 1)
                 return ctl_fail(ctl, "PASID %u is held by several consumers (%s); name one: pasidctl find %u NAME.",
                                 pasid, names, pasid);
@@ -200,15 +201,26 @@ static int find_holder(struct ctl *ctl, uint32_t pasid) {
 }
 
 static int run_find(struct ctl *ctl, int argc, char **argv) {
+        static const struct option options[] = { { "history", no_argument, NULL, OPT_OWN }, COMMON_OPTIONS };
         _cleanup_(pasid_consumer_freep) struct pasid_consumer *consumer = NULL;
+        bool wants_history = false;
         uint32_t pasid;
         char **args;
-        int n, r;
+        int c, n, r;
 
+        while ((c = ctl_getopt(ctl, argc, argv, ":h", options)) != -1) {
+                if (c != OPT_OWN)
+                        return ctl->status;
+                wants_history = true;
+        }
         if (!ctl_arguments(ctl, argc, argv, 1, 2, &args, &n))
                 return ctl->status;
         if (arg_number(args[0], &pasid) < 0)
                 return ctl_usage(ctl, "\"%s\" is no PASID; find takes %s.", args[0], ctl->verb->arguments);
+        if (wants_history && n > 1)
+                return ctl_usage(ctl, "--history is about all who had PASID %u; leave \"%s\" out.", pasid, args[1]);
+        if (wants_history)
+                return find_history(ctl, pasid);
         if (n == 1)
                 return find_holder(ctl, pasid);
         r = ctl_get_consumer(ctl, args[1], &consumer);
@@ -219,12 +231,14 @@ const struct verb verb_find = {
         .name = "find",
         .arguments = "PASID [NAME|UID:NAME]",
         .summary = "Show a PASID: who holds it, and its private data",
-        .options = "",
+        .options =
+                "  --history           who had it before, the last one first\n",
         .notes =
                 "Without a name it is looked for among one's own consumers, and if none has it,\n"
                 "what all may know about its holders is shown. Private data that is not text is\n"
                 "shown as a dump; with --json as private_base64.\n"
                 "\nExample:\n"
-                "  pasidctl find 17 vm-1\n",
+                "  pasidctl find 17 vm-1\n"
+                "  pasidctl find 17 --history\n",
         .run = run_find,
 };

@@ -3,6 +3,7 @@
  * /org/pasidd1: org.pasidd1.Manager, and the object manager's root.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "bus/connection.h"
@@ -81,6 +82,52 @@ static int manager_who_has(struct call *call) {
         return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 DEFINE_METHOD(manager_who_has, CALL_READS);
+
+static int append_addresses(sd_bus_message *m, const char *addresses) {
+        int r = sd_bus_message_open_container(m, 'a', "s");
+
+        for (size_t n; r >= 0 && *addresses; addresses += n + (addresses[n] == ' ')) {
+                char address[PCI_ADDRESS_MAX];
+
+                n = strcspn(addresses, " ");
+                (void) snprintf(address, sizeof(address), "%.*s", (int) n, addresses);
+                r = sd_bus_message_append_basic(m, 's', address);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int append_past(const struct store_history *h, void *userdata) {
+        sd_bus_message *m = userdata;
+        int r;
+
+        r = sd_bus_message_open_container(m, 'r', "usttsas");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "ustts", (uint32_t) h->uid, h->consumer, h->since_usec, h->until_usec, h->reason);
+        if (r >= 0)
+                r = append_addresses(m, h->devices);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int manager_history(struct call *call) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        uint32_t pasid;
+        int r;
+
+        r = call_read(call, "u", &pasid);
+        if (r >= 0)
+                r = call_check_pasid(call, pasid);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_new_method_return(call->message, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(usttsas)");
+        if (r >= 0)
+                r = service_read_history(call_service(call), pasid, append_past, reply, &call->refusal);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+DEFINE_METHOD(manager_history, CALL_READS);
 
 /* Where Manager.List has come to: ids and numbers in one, so that clients keep a single value. */
 struct position {
@@ -230,6 +277,8 @@ static const sd_bus_vtable manager_vtable[] = {
                                  on_manager_get_consumer, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_NAMES("WhoHas", "u", SD_BUS_PARAM(pasid), "a(uostas)", SD_BUS_PARAM(holders),
                                  on_manager_who_has, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_NAMES("History", "u", SD_BUS_PARAM(pasid), "a(usttsas)", SD_BUS_PARAM(holders),
+                                 on_manager_history, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_NAMES("List", "tu", SD_BUS_PARAM(after) SD_BUS_PARAM(limit), "a(uusstu)tb",
                                  SD_BUS_PARAM(pasids) SD_BUS_PARAM(next) SD_BUS_PARAM(more),
                                  on_manager_list, SD_BUS_VTABLE_UNPRIVILEGED),

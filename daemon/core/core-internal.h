@@ -76,7 +76,7 @@ struct token {
 
 struct journal_entry {
         uint8_t kind; /* enum change_kind, JOURNAL_CURSOR */
-        uint8_t old_state;
+        uint8_t old_state, new_state; /* of CHANGE_ROW_STATE both, of CHANGE_ROW_REMOVED the old one */
         bool had_ended;
         uint16_t old_private_bytes;
         union {
@@ -92,6 +92,7 @@ struct journal_entry {
                 struct owner *old_owner; /* with a reference */
         };
         struct token *old_token; /* a row that began to cool */
+        uint64_t old_held_usec;  /* of CHANGE_ROW_STATE; as in the row, 0 for old_since_usec */
 };
 
 struct journal {

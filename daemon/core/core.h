@@ -137,7 +137,10 @@ struct consumer {
 struct row {
         struct consumer *consumer;
         uint64_t since_usec; /* CLOCK_REALTIME of the present state */
-        uint64_t freed_usec; /* CLOCK_BOOTTIME; cooling rows only */
+        union {
+                uint64_t freed_usec; /* cooling rows: CLOCK_BOOTTIME */
+                uint64_t held_usec;  /* live rows: see row_held_usec() */
+        };
         struct row *next_holder; /* other holders of the same number, in other spaces */
         union {
                 struct token *token;      /* live rows: see row_token() */
@@ -235,6 +238,8 @@ struct row *core_row_next(const struct consumer *consumer, uint32_t after);
 /* All holders of a number over all spaces, by ascending consumer id; NULL starts (after) and ends. */
 struct row *core_holder_next(const struct core *core, uint32_t pasid, const struct row *after);
 const char *row_token(const struct row *row); /* NULL: none */
+/* CLOCK_REALTIME: when a live row's number was given, whatever states it was in since. */
+uint64_t row_held_usec(const struct row *row);
 
 struct core_stats {
         uint64_t n_consumers; /* not ended */
@@ -251,6 +256,7 @@ uint32_t core_space_count(const struct core *core, int32_t space, enum row_state
  * contradicts itself: a number held twice in a space, or outside 1..NUMBER_MAX.
  */
 void core_load_begin(struct core *core);
+/* freed_usec: of a live row its held_usec, or 0 for since_usec. */
 int core_load_row(struct core *core, struct consumer *consumer, uint32_t pasid, enum row_state state,
                   uint64_t since_usec, uint64_t freed_usec, uint16_t private_bytes, const char *token,
                   struct refusal *refusal);
@@ -272,16 +278,20 @@ enum change_kind {
 struct change {
         enum change_kind kind;
         enum row_state old_state; /* CHANGE_ROW_STATE and CHANGE_ROW_REMOVED */
+        enum row_state new_state; /* CHANGE_ROW_STATE; the row may have changed again since */
         struct consumer *consumer;
         struct row *row; /* NULL for changes of a consumer */
         bool had_ended;  /* CHANGE_CONSUMER_REMOVED: its end was a change of its own, earlier */
         uid_t old_uid;   /* CHANGE_CONSUMER_OWNER */
+        uint64_t held_usec; /* changes of a row that was live: its row_held_usec() */
 };
 
 /* Position in the journal, for core_rollback() and core_change_next(). */
 size_t core_mark(const struct core *core);
 /* In the order they happened, from a mark on; pos is moved on. False at the end. */
 bool core_change_next(const struct core *core, size_t *pos, struct change *ret);
+/* It ended somebody's holding of a number, whether or not that cools first. */
+bool change_is_end(const struct change *change);
 /* Everything since the mark is undone as if it had never been asked; 0 for all. Cannot fail. */
 void core_rollback(struct core *core, size_t mark);
 /* Everything journalled is final. */

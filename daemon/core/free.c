@@ -15,8 +15,9 @@ static bool returns_at_once(const struct core *core, const struct row *row) {
 
 int row_free(struct core *core, struct row *row, const struct moment *now) {
         struct journal_entry entry = {
-                .kind = CHANGE_ROW_STATE, .old_state = row->state, .row = row,
+                .kind = CHANGE_ROW_STATE, .old_state = row->state, .new_state = ROW_COOLING, .row = row,
                 .old_since_usec = row->since_usec, .old_token = row->token, .old_private_bytes = row->private_bytes,
+                .old_held_usec = row->held_usec,
         };
         int r;
 

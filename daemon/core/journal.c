@@ -51,13 +51,25 @@ bool core_change_next(const struct core *core, size_t *pos, struct change *ret) 
                 case CHANGE_CONSUMER_OWNER:
                         *ret = (struct change) { .kind = e->kind, .consumer = e->consumer, .old_uid = e->old_owner->uid };
                         return true;
+                case CHANGE_ROW_STATE:
+                        *ret = (struct change) { .kind = e->kind, .old_state = e->old_state, .new_state = e->new_state,
+                                                 .consumer = e->row->consumer, .row = e->row,
+                                                 .held_usec = e->old_held_usec ?: e->old_since_usec };
+                        return true;
                 default:
-                        *ret = (struct change) {
-                                .kind = e->kind, .old_state = e->old_state, .consumer = e->row->consumer, .row = e->row };
+                        *ret = (struct change) { .kind = e->kind, .old_state = e->old_state, .consumer = e->row->consumer,
+                                                 .row = e->row,
+                                                 .held_usec = row_is_live(e->row) ? row_held_usec(e->row) : 0 };
                         return true;
                 }
         }
         return false;
+}
+
+bool change_is_end(const struct change *change) {
+        return change->old_state != ROW_COOLING &&
+                (change->kind == CHANGE_ROW_REMOVED ||
+                 (change->kind == CHANGE_ROW_STATE && change->new_state == ROW_COOLING));
 }
 
 static void undo_row_state(struct core *core, const struct journal_entry *e) {
@@ -65,7 +77,6 @@ static void undo_row_state(struct core *core, const struct journal_entry *e) {
 
         if (row->state == ROW_COOLING) {
                 TAILQ_REMOVE(&core->cooling, row, cooling);
-                row->freed_usec = 0;
                 row->private_bytes = e->old_private_bytes;
                 row->token = e->old_token;
                 if (row->token)
@@ -73,6 +84,7 @@ static void undo_row_state(struct core *core, const struct journal_entry *e) {
         }
         row_change_state(core, row, e->old_state);
         row->since_usec = e->old_since_usec;
+        row->held_usec = e->old_held_usec;
 }
 
 static void undo(struct core *core, const struct journal_entry *e) {

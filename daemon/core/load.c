@@ -79,9 +79,8 @@ int core_load_row(struct core *core, struct consumer *consumer, uint32_t pasid, 
                               other ? other->consumer->name : "", other ? other->consumer->uid : 0);
         }
 
-        if (state == ROW_COOLING)
-                values.freed_usec = freed_usec;
-        else if (token) {
+        values.freed_usec = freed_usec;
+        if (state != ROW_COOLING && token) {
                 r = load_token(consumer, token, pasid, &values.token);
                 if (r < 0)
                         return refuse_memory(refusal);

@@ -196,6 +196,10 @@ struct row *core_holder_next(const struct core *core, uint32_t pasid, const stru
         return pasid <= NUMBER_MAX ? radix_get(&core->holders, pasid) : NULL;
 }
 
+uint64_t row_held_usec(const struct row *row) {
+        return row->held_usec ?: row->since_usec;
+}
+
 int core_row_set_state(struct core *core, struct row *row, enum row_state state, const struct moment *now) {
         int r;
 
@@ -208,8 +212,10 @@ int core_row_set_state(struct core *core, struct row *row, enum row_state state,
         if (r < 0)
                 return r;
         journal_push(core, &(struct journal_entry) {
-                .kind = CHANGE_ROW_STATE, .old_state = row->state, .row = row, .old_since_usec = row->since_usec });
+                .kind = CHANGE_ROW_STATE, .old_state = row->state, .new_state = (uint8_t) state, .row = row, .old_since_usec = row->since_usec,
+                .old_held_usec = row->held_usec });
         row_change_state(core, row, state);
+        row->held_usec = row_held_usec(row);
         row->since_usec = now->realtime_usec;
         return 0;
 }

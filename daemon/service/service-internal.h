@@ -14,6 +14,9 @@ struct pending {
         void *userdata;
 };
 
+/* Of a number that nobody was told of: it is no part of the history. */
+#define REASON_ATTACH_FAILED "attach-failed"
+
 /* From this place in the journal on, numbers go for this reason. */
 struct reason_note {
         size_t mark;
@@ -111,6 +114,11 @@ int service_cooling_init(struct service *s);
 /* holders.c */
 int service_holders_init(struct service *s);
 void service_holders_done(struct service *s);
+
+/* history.c */
+/* What the changes since mark ended, in the store's open transaction. reason: a literal */
+int history_write(struct service *s, struct store *store, size_t mark, const char *reason, struct refusal *refusal);
+void history_apply_limits(struct service *s);
 
 /* checkpoint.c */
 int service_checkpoint_init(struct service *s);

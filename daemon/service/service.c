@@ -36,6 +36,7 @@ struct core *service_core(struct service *s) {
 int service_set_limits(struct service *s, const struct core_limits *limits, const struct service_limits *service_limits) {
         s->limits = *service_limits;
         core_set_limits(s->core, limits);
+        history_apply_limits(s);
         return service_arm_cooling(s);
 }
 
@@ -87,6 +88,7 @@ static int service_setup(struct service *s, const struct service_params *params,
                 r = service_load(s, params->persistent_other_boot, params->stored, params->n_stored, refusal);
         if (r < 0)
                 return r;
+        history_apply_limits(s);
         r = service_cooling_init(s);
         if (r >= 0)
                 r = service_checkpoint_init(s);

@@ -49,6 +49,7 @@ struct service_listener {
 struct service_limits {
         uint64_t pinned_per_consumer, pinned_per_uid; /* bytes; 0: no limit. uid 0 has no per-uid limit. */
         uint64_t release_usec;                        /* from the kernel's request to the end */
+        uint32_t history_per_pasid, history_entries;  /* of the same numbers, and in each table; 0: no history */
 };
 
 /*
@@ -136,6 +137,12 @@ int service_free_token(struct service *s, struct consumer *c, const char *token,
 int service_set_private(struct service *s, struct consumer *c, uint32_t pasid, const void *data, size_t size, struct refusal *refusal);
 /* *ret is the caller's to free(), NULL if there is none. NoSuchPasid unless the number is live. */
 int service_get_private(struct service *s, struct consumer *c, uint32_t pasid, void **ret, size_t *ret_size, struct refusal *refusal);
+
+/*
+ * Who held a number before, the youngest first. What one request ended may be one entry for several numbers. The
+ * callback returns 0 or a negative errno, which is returned.
+ */
+int service_read_history(struct service *s, uint32_t pasid, store_history_cb callback, void *userdata, struct refusal *refusal);
 
 /*
  * The mediated mode. Each of these is done, in the kernel and in the table,

@@ -48,10 +48,6 @@ static void answer_pending(struct service *s, int r, const struct refusal *refus
         }
 }
 
-static bool is_live(enum row_state state) {
-        return state != ROW_COOLING;
-}
-
 static void tell_news(struct service *s) {
         const struct service_listener *l = &s->listener;
         struct change change;
@@ -92,13 +88,11 @@ static void tell_news(struct service *s) {
                                 l->pasid_allocated(change.consumer, change.row->pasid, l->userdata);
                         break;
                 case CHANGE_ROW_STATE:
-                        if (s->want_news && l->pasid_lost && change.old_state != ROW_LOST && change.row->state == ROW_LOST)
+                        if (s->want_news && l->pasid_lost && change.old_state != ROW_LOST && change.new_state == ROW_LOST)
                                 l->pasid_lost(change.consumer, change.row->pasid, reason, l->userdata);
-                        if (s->want_news && l->pasid_freed && is_live(change.old_state) && change.row->state == ROW_COOLING)
-                                l->pasid_freed(change.consumer, change.row->pasid, reason, l->userdata);
-                        break;
+                        /* fall through */
                 case CHANGE_ROW_REMOVED:
-                        if (s->want_news && l->pasid_freed && is_live(change.old_state))
+                        if (s->want_news && l->pasid_freed && change_is_end(&change))
                                 l->pasid_freed(change.consumer, change.row->pasid, reason, l->userdata);
                         break;
                 case CHANGE_CONSUMER_HOLDER:
@@ -200,7 +194,9 @@ static int write_change(struct store *store, const struct change *change, const 
         return refuse(refusal, EIO, "The journal holds a change of unknown kind %d", change->kind);
 }
 
-static int write_changes(struct service *s, size_t mark, const void *private_data, struct refusal *refusal) {
+static int write_changes(struct service *s, size_t mark, const void *private_data, const char *reason,
+                         struct refusal *refusal) {
+        bool is_history = false;
         struct change change;
         int r;
 
@@ -208,8 +204,9 @@ static int write_changes(struct service *s, size_t mark, const void *private_dat
                 r = write_change(s->open_store, &change, private_data, refusal);
                 if (r < 0)
                         return r;
+                is_history |= change_is_end(&change) || change.kind == CHANGE_CONSUMER_OWNER;
         }
-        return 0;
+        return is_history ? history_write(s, s->open_store, mark, reason, refusal) : 0;
 }
 
 int service_persist(struct service *s, struct store *store, size_t mark, const void *private_data,
@@ -244,7 +241,7 @@ int service_persist_with(struct service *s, struct store *store, size_t mark, co
 
         r = extra && extra->goes_first ? extra->write(store, extra->userdata, refusal) : 0;
         if (r >= 0)
-                r = write_changes(s, mark, private_data, refusal);
+                r = write_changes(s, mark, private_data, reason, refusal);
         if (r >= 0 && extra && !extra->goes_first)
                 r = extra->write(store, extra->userdata, refusal);
         if (r >= 0 && shared)

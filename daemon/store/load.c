@@ -208,6 +208,7 @@ static int read_row(struct reading *reading, sqlite3_stmt *stmt, struct tally **
         struct store_row row = { .consumer = (uint64_t) sqlite3_column_int64(stmt, 1), .pasid = key_pasid(key) };
         const char *state = column_text(stmt, 4);
         int64_t bytes = sqlite3_column_int64(stmt, 6);
+        uint64_t freed, held;
         struct tally *tally;
         int found;
 
@@ -229,10 +230,11 @@ static int read_row(struct reading *reading, sqlite3_stmt *stmt, struct tally **
         found = row_state_from_string(state);
         row.token = column_text(stmt, 5);
         if (found < 0 || bytes < 0 || bytes > PRIVATE_MAX || (row.token && strlen(row.token) > TOKEN_LEN_MAX) ||
-            !column_u64(stmt, 2, &row.since_usec) || !column_u64(stmt, 3, &row.freed_usec))
+            !column_u64(stmt, 2, &row.since_usec) || !column_u64(stmt, 3, &freed) || !column_u64(stmt, 7, &held))
                 return refuse_corrupt(refusal, reading->s->path, "PASID %u of space %d makes no sense", row.pasid,
                                       key_space(key));
         row.state = (enum row_state) found;
+        row.freed_usec = row.state == ROW_COOLING ? freed : held;
         row.private_bytes = (uint16_t) bytes;
         return reading->loader->row(&row, reading->loader->userdata);
 }
@@ -243,8 +245,8 @@ static int read_rows(struct reading *reading, struct refusal *refusal) {
         int r;
 
         r = sqlite3_prepare_v2(reading->s->db,
-                               "SELECT key, consumer, since, freed, state, token, length(private) FROM pasid ORDER BY key",
-                               -1, &stmt, NULL);
+                               "SELECT key, consumer, since, freed, state, token, length(private), held FROM pasid "
+                               "ORDER BY key", -1, &stmt, NULL);
         if (r == SQLITE_OK)
                 while ((r = sqlite3_step(stmt)) == SQLITE_ROW) {
                         r = read_row(reading, stmt, &last, refusal);

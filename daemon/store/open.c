@@ -43,7 +43,8 @@ static const char drop_all_sql[] =
         FORGET_KERNEL_SQL
         "DELETE FROM pasid;"
         "DELETE FROM consumer_device;"
-        "DELETE FROM consumer;";
+        "DELETE FROM consumer;"
+        "DELETE FROM history;";
 
 static struct sqlite_store *free_half_open(struct sqlite_store *s) {
         if (s)
@@ -141,7 +142,8 @@ static int run_check(struct sqlite_store *s, const char *pragma, struct refusal 
 
 /*
  * All pages, those of private data too, which the loader doesn't visit; a fifth of a second for 2^20 rows. That looks at
- * no index, and consumers have one: out of step with them it would have each change of theirs refused later.
+ * no index, and consumers have one: out of step with them it would have each change of theirs refused later. So has the
+ * history, which older tables don't have: it is looked at when they do.
  */
 static int check_integrity(struct sqlite_store *s, struct refusal *refusal) {
         int r = run_check(s, "PRAGMA quick_check(1)", refusal);
@@ -192,6 +194,8 @@ static int adopt_table(struct sqlite_store *s, const struct store_params *params
                         return r;
         }
         r = schema_upgrade(s->db, s->path, refusal);
+        if (r >= 0 && !is_new)
+                r = run_check(s, "PRAGMA integrity_check(history)", refusal);
         if (r < 0)
                 return r;
         r = read_boot_id(s, boot_id, refusal);
@@ -260,6 +264,7 @@ int store_open(const struct store_params *params, struct store **ret, bool *ret_
                 return refuse_errno(refusal, ENOMEM, params->directory, "opening the table");
         s->store.ops = &sqlite_store_ops;
         s->lock_fd = -EBADF;
+        s->n_history = -1;
         memcpy(s->boot_id, params->boot_id, BOOT_ID_LEN);
 
         r = directory_resolve(params->directory, &directory, refusal);

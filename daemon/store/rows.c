@@ -8,6 +8,17 @@
 
 #include "store/sqlite-store.h"
 
+/* The two are one in memory; in the table each has its column, for people. */
+static void call_freed_and_held(struct call *call, const struct row *row) {
+        bool is_cooling = row->state == ROW_COOLING;
+
+        call_int(call, is_cooling ? (int64_t) row->freed_usec : 0);
+        if (is_cooling || row->held_usec == 0)
+                call_null(call);
+        else
+                call_int(call, (int64_t) row->held_usec);
+}
+
 static int64_t home_key(const struct row *row) {
         return key_of(consumer_home_space(row->consumer), row->pasid);
 }
@@ -26,7 +37,7 @@ int store_row_add(struct store *store, const struct row *row, const void *privat
         call_int(&call, key_of(home, row->pasid));
         call_int(&call, (int64_t) row->consumer->id);
         call_int(&call, (int64_t) row->since_usec);
-        call_int(&call, (int64_t) row->freed_usec);
+        call_int(&call, row->state == ROW_COOLING ? (int64_t) row->freed_usec : 0);
         call_text(&call, row_state_to_string(row->state));
         call_text(&call, row_token(row));
         call_blob(&call, private_data, row->private_bytes);
@@ -59,7 +70,7 @@ int store_row_update(struct store *store, const struct row *row, struct refusal 
         /* What the daemon forgets with the change of state, a token or private data, goes from the table too. */
         call = call_to(s, row->private_bytes > 0 ? STATEMENT_ROW_UPDATE : STATEMENT_ROW_FORGET);
         call_int(&call, (int64_t) row->since_usec);
-        call_int(&call, (int64_t) row->freed_usec);
+        call_freed_and_held(&call, row);
         call_text(&call, row_state_to_string(row->state));
         call_text(&call, row_token(row));
         call_int(&call, home_key(row));

@@ -53,6 +53,31 @@
         "    WHERE m.consumer = a.consumer AND m.pasid = a.pasid) AS mapped_bytes " \
         "FROM attachment AS a JOIN consumer AS c ON c.id = a.consumer;"
 
+/*
+ * New in 3: who held which numbers before. One row for neighbours that one
+ * consumer got and lost together. Of a live row, held is when its number was
+ * given, if that was before since.
+ */
+#define HISTORY_SQL \
+        "CREATE TABLE history (" \
+        "  n INTEGER PRIMARY KEY," \
+        "  first INTEGER NOT NULL," \
+        "  last INTEGER NOT NULL," \
+        "  uid INTEGER NOT NULL," \
+        "  consumer TEXT NOT NULL," \
+        "  devices TEXT NOT NULL," \
+        "  since INTEGER NOT NULL," \
+        "  until INTEGER NOT NULL," \
+        "  reason TEXT NOT NULL" \
+        ") STRICT;" \
+        "CREATE INDEX history_by_number ON history (first, last);" \
+        "CREATE VIEW holdings AS SELECT" \
+        "  first, last, uid, consumer, devices," \
+        "  " TIME_TEXT("since") " AS since," \
+        "  " TIME_TEXT("until") " AS until," \
+        "  reason " \
+        "FROM history ORDER BY n;"
+
 /* Times are microseconds: since CLOCK_REALTIME, freed CLOCK_BOOTTIME. home and space: -1 is the whole host. */
 static const char schema_sql[] =
         "PRAGMA application_id = " NUMBER_TEXT(SCHEMA_APPLICATION_ID) ";"
@@ -94,8 +119,7 @@ static const char schema_sql[] =
         "  freed INTEGER,"
         "  state TEXT,"
         "  token TEXT,"
-        "  private BLOB"
-        ") STRICT;"
+        "  private BLOB, held INTEGER) STRICT;" /* as ALTER TABLE leaves it */
         "CREATE VIEW pasids AS SELECT"
         "  CASE p.key >> 20 WHEN 0 THEN 'host' ELSE (p.key >> 20) - 1 END AS space,"
         "  p.key & 1048575 AS pasid,"
@@ -112,11 +136,13 @@ static const char schema_sql[] =
         "  CASE WHEN ended THEN 'yes' ELSE 'no' END AS ended,"
         "  (SELECT group_concat(address, ' ') FROM consumer_device AS d WHERE d.consumer = id) AS devices "
         "FROM consumer;"
-        ATTACHMENT_SQL;
+        ATTACHMENT_SQL
+        HISTORY_SQL;
 
 /* From the oldest on; a schema change adds one here, and makes the same change in schema_sql. */
 static const struct migration migrations[] = {
         { .from = 1, .sql = ATTACHMENT_SQL },
+        { .from = 2, .sql = "ALTER TABLE pasid ADD COLUMN held INTEGER;" HISTORY_SQL },
 };
 
 int schema_create(sqlite3 *db) {

@@ -52,6 +52,10 @@ enum statement {
         STATEMENT_MAPPING_ADD,
         STATEMENT_MAPPING_REMOVE,
         STATEMENT_MAPPINGS_REMOVE,
+        STATEMENT_HISTORY_ADD,
+        STATEMENT_HISTORY_THIN,
+        STATEMENT_HISTORY_TRIM,
+        STATEMENT_HISTORY_READ,
         STATEMENT_MAX_,
 };
 
@@ -83,6 +87,7 @@ struct sqlite_store {
         bool has_keeper;   /* the read transaction is held */
         bool is_log_in_doubt; /* a failed transaction may stand in it, for a crash to bring back */
         enum savepoint savepoint;
+        int64_t n_history;   /* entries, the open transaction's too; -1: to be counted anew */
         unsigned log_frames; /* in the log after the last commit */
         unsigned fold_at;    /* as many frames are folded before the next transaction */
 };
@@ -148,6 +153,7 @@ struct call {
 
 struct call call_to(struct sqlite_store *s, enum statement statement);
 void call_int(struct call *c, int64_t value);
+void call_null(struct call *c);
 void call_text(struct call *c, const char *value); /* NULL is SQL's; has to live until call_run() */
 void call_blob(struct call *c, const void *data, size_t size); /* none is SQL's NULL; as above */
 /* changes: how many rows have to have changed, -1: any */
@@ -178,7 +184,7 @@ static inline const char *column_text(sqlite3_stmt *stmt, int column) {
 /* load-attachments.c: when all rows have been read */
 int load_attachments(struct sqlite_store *s, const struct store_loader *loader, struct refusal *refusal);
 
-/* rows.c, consumers.c, attachments.c, load.c, remap.c: the operations */
+/* rows.c, consumers.c, attachments.c, history.c, load.c, remap.c: the operations */
 int store_need_transaction(struct sqlite_store *s, const char *doing, struct refusal *refusal);
 int store_consumer_add(struct store *s, const struct consumer *c, struct refusal *refusal);
 int store_consumer_update(struct store *s, const struct consumer *c, struct refusal *refusal);
@@ -193,6 +199,10 @@ int store_attachment_remove(struct store *s, uint64_t consumer, uint32_t pasid, 
 int store_mapping_add(struct store *s, const struct store_mapping *m, struct refusal *refusal);
 int store_mapping_remove(struct store *s, uint64_t consumer, uint32_t pasid, uint64_t iova, struct refusal *refusal);
 int store_forget_kernel(struct store *s, struct refusal *refusal);
+int store_history_add(struct store *s, const struct store_history *h, uint32_t per_pasid, struct refusal *refusal);
+int store_history_trim(struct store *s, uint32_t entries, struct refusal *refusal);
+int store_history_read(struct store *s, uint32_t pasid, uint32_t max, store_history_cb callback, void *userdata,
+                       struct refusal *refusal);
 int store_load(struct store *s, const struct store_loader *loader, struct refusal *refusal);
 int store_enter_boot(struct store *s, struct refusal *refusal);
 int store_remap_spaces(struct store *s, const struct space_map *maps, size_t n, struct refusal *refusal);

@@ -29,9 +29,10 @@ static const char *const statement_sql[STATEMENT_MAX_] = {
                 "INSERT INTO pasid (key, consumer, since, freed, state, token, private) VALUES (?, ?, ?, ?, ?, ?, ?)",
         [STATEMENT_ROW_CLAIM] = "INSERT INTO pasid (key, consumer) VALUES (?, ?)",
         [STATEMENT_ROW_UPDATE] =
-                "UPDATE pasid SET since = ?, freed = ?, state = ?, token = ? WHERE key = ? AND consumer = ?",
+                "UPDATE pasid SET since = ?, freed = ?, held = ?, state = ?, token = ? WHERE key = ? AND consumer = ?",
         [STATEMENT_ROW_FORGET] =
-                "UPDATE pasid SET since = ?, freed = ?, state = ?, token = ?, private = NULL WHERE key = ? AND consumer = ?",
+                ("UPDATE pasid SET since = ?, freed = ?, held = ?, state = ?, token = ?, private = NULL "
+                 "WHERE key = ? AND consumer = ?"),
         [STATEMENT_ROW_SET_PRIVATE] = "UPDATE pasid SET private = ? WHERE key = ? AND consumer = ?",
         [STATEMENT_ROW_GET_PRIVATE] = "SELECT private FROM pasid WHERE key = ? AND consumer = ?",
         [STATEMENT_ROW_REMOVE] = "DELETE FROM pasid WHERE key = ? AND consumer = ?",
@@ -45,6 +46,17 @@ static const char *const statement_sql[STATEMENT_MAX_] = {
                  "WHERE EXISTS (SELECT 1 FROM attachment WHERE consumer = ?1 AND pasid = ?2)"),
         [STATEMENT_MAPPING_REMOVE] = "DELETE FROM mapping WHERE consumer = ? AND pasid = ? AND iova = ?",
         [STATEMENT_MAPPINGS_REMOVE] = "DELETE FROM mapping WHERE consumer = ? AND pasid = ?",
+        [STATEMENT_HISTORY_ADD] =
+                ("INSERT INTO history (first, last, uid, consumer, devices, since, until, reason) "
+                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
+        [STATEMENT_HISTORY_THIN] =
+                ("DELETE FROM history WHERE n IN (SELECT n FROM history INDEXED BY history_by_number "
+                 "WHERE first = ? AND last = ? ORDER BY n DESC LIMIT -1 OFFSET ?)"),
+        [STATEMENT_HISTORY_TRIM] = "DELETE FROM history WHERE n IN (SELECT n FROM history ORDER BY n LIMIT ?)",
+        [STATEMENT_HISTORY_READ] =
+                ("SELECT first, last, uid, consumer, devices, since, until, reason FROM history WHERE n IN "
+                 "(SELECT n FROM history INDEXED BY history_by_number WHERE first <= ?1 AND last >= ?1 "
+                 "ORDER BY n DESC LIMIT ?2) ORDER BY n DESC"),
 };
 
 void finalize_statement(sqlite3_stmt **stmt) {
@@ -83,6 +95,11 @@ struct call call_to(struct sqlite_store *s, enum statement statement) {
 void call_int(struct call *c, int64_t value) {
         if (c->r == SQLITE_OK)
                 c->r = sqlite3_bind_int64(c->stmt, ++c->n, value);
+}
+
+void call_null(struct call *c) {
+        if (c->r == SQLITE_OK)
+                c->r = sqlite3_bind_null(c->stmt, ++c->n);
 }
 
 void call_text(struct call *c, const char *value) {

@@ -29,6 +29,7 @@ int store_need_transaction(struct sqlite_store *s, const char *doing, struct ref
  * of the file system for them: the log is emptied, now or before the next.
  */
 static void end(struct sqlite_store *s, bool has_failed) {
+        s->n_history = -1;
         keeper_release(s);
         if (!sqlite3_get_autocommit(s->db))
                 (void) statement_step(s, STATEMENT_ROLLBACK);
@@ -134,6 +135,7 @@ static int store_rollback_to(struct store *store) {
 
         assert(s->is_open && savepoint != SAVEPOINT_NONE);
         s->savepoint = SAVEPOINT_NONE;
+        s->n_history = -1;
         if (is_dropped(s))
                 return -EIO;
         if (savepoint == SAVEPOINT_IS_BEGIN) {
@@ -191,6 +193,9 @@ const struct store_ops sqlite_store_ops = {
         .mapping_add = store_mapping_add,
         .mapping_remove = store_mapping_remove,
         .forget_kernel = store_forget_kernel,
+        .history_add = store_history_add,
+        .history_trim = store_history_trim,
+        .history_read = store_history_read,
         .enter_boot = store_enter_boot,
         .remap_spaces = store_remap_spaces,
         .load = store_load,

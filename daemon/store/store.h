@@ -26,7 +26,7 @@ struct store_row {
         uint32_t pasid;
         enum row_state state;
         uint64_t since_usec;
-        uint64_t freed_usec;
+        uint64_t freed_usec; /* of a live row its held_usec, or 0 */
         uint16_t private_bytes;
         const char *token; /* NULL: none */
 };
@@ -53,6 +53,18 @@ struct store_mapping {
         uint64_t iova, length; /* bytes */
         uint32_t flags;        /* of Map */
 };
+
+/* That somebody held the numbers first..last, and does so no more. Strings live until the callback returns. */
+struct store_history {
+        uint32_t first, last;
+        uid_t uid;
+        const char *consumer; /* its name */
+        const char *devices;  /* addresses, with blanks between them; "" for none */
+        uint64_t since_usec, until_usec; /* CLOCK_REALTIME */
+        const char *reason;
+};
+/* Returns 0 or a negative errno, which ends the reading and is returned by it. */
+typedef int (*store_history_cb)(const struct store_history *h, void *userdata);
 
 /* Callbacks return 0 or a negative errno, which ends the loading and is returned by it. */
 struct store_loader {
@@ -110,6 +122,14 @@ struct store_ops {
                               struct refusal *refusal);
         /* The kernel's objects are gone: so are all attachments and mappings. The rows' states are the caller's. */
         int (*forget_kernel)(struct store *s, struct refusal *refusal);
+
+        /* Of the same numbers, the youngest per_pasid are kept. */
+        int (*history_add)(struct store *s, const struct store_history *h, uint32_t per_pasid, struct refusal *refusal);
+        /* The youngest entries are kept, so many at most. */
+        int (*history_trim)(struct store *s, uint32_t entries, struct refusal *refusal);
+        /* Those of a number, the youngest first. */
+        int (*history_read)(struct store *s, uint32_t pasid, uint32_t max, store_history_cb callback, void *userdata,
+                            struct refusal *refusal);
 
         /* All rows and devices of each space `from` are those of `to` from now on; in a transaction of its own. */
         int (*remap_spaces)(struct store *s, const struct space_map *maps, size_t n, struct refusal *refusal);

@@ -465,6 +465,26 @@ typedef int (*pasid_holder_cb)(const struct pasid_holder *holder, void *userdata
  */
 int pasid_who_has(struct pasid_client *client, uint32_t pasid, pasid_holder_cb callback, void *userdata);
 
+struct pasid_past_holder {
+        size_t size;
+        uid_t uid;
+        const char *consumer;
+        uint64_t since_usec, until_usec; /* CLOCK_REALTIME: allocated, and no longer held */
+        const char *reason;         /* why it ended: "freed", "exit", "holder-gone", "device-gone", "transferred" or another word */
+        const char *const *devices; /* NULL-terminated PCI addresses; empty: the whole host */
+};
+typedef int (*pasid_past_holder_cb)(const struct pasid_past_holder *holder, void *userdata);
+
+/*
+ * Calls back for each consumer that held the number before, the last one
+ * first, as far as the daemon's history goes: it is bounded (HistoryPerPasid=
+ * and HistoryEntries= of pasidd.conf), and that of consumers that don't
+ * survive a reboot ends with the boot. None: 0 without a call.
+ * EDOM, ERANGE outside PASID_MIN..PASID_MAX; EIO the table could not be read;
+ * the callback's value; any call. Since 0.1.
+ */
+int pasid_history(struct pasid_client *client, uint32_t pasid, pasid_past_holder_cb callback, void *userdata);
+
 /* Strings are never NULL, but "" where there is nothing to say. */
 struct pasid_device {
         size_t size;
@@ -538,7 +558,7 @@ struct pasid_event {
         uid_t uid;             /* the consumer's owner, and its name; PASID_UID_SELF and NULL where it is about none */
         const char *consumer;
         uint32_t pasid;        /* ALLOCATED, FREED and LOST; else 0 */
-        const char *reason;    /* FREED: "freed", "exit", "holder-gone", "device-gone"; LOST: "device-gone"; or another word; else NULL */
+        const char *reason;    /* FREED: "freed", "exit", "holder-gone", "device-gone", "attach-failed"; LOST: "device-gone"; or another word; else NULL */
         const char *device;    /* DEVICE_REQUESTED: PCI address; else NULL */
         uint64_t deadline_usec; /* DEVICE_REQUESTED: CLOCK_REALTIME; else 0 */
 };

@@ -125,7 +125,7 @@ static void bench_whole(struct bench_daemon *d) {
         struct pasid_client_options client_options = PASID_CLIENT_OPTIONS_INIT;
         struct pasid_consumer_options options = PASID_CONSUMER_OPTIONS_INIT;
         struct pasid_client *client;
-        struct pasid_consumer *consumer;
+        struct pasid_consumer *consumer, *exiting;
         uint32_t *pasids = calloc(PASID_MAX, sizeof(*pasids)), n = 0;
         double start, seconds[5];
         size_t empty, full;
@@ -178,11 +178,31 @@ static void bench_whole(struct bench_daemon *d) {
         print_row("Alloc of the one number left", (bench_now() - start) * 1e6, "us", "");
         if (r < 0 || n != pasids[0])
                 bench_fail("the one number left was not found", r < 0 ? r : EPROTO);
+        /* The history's worst: no two are neighbours. */
+        for (uint32_t i = 0; i < PASID_MAX / 2; i++)
+                pasids[i] = 2 * i + 2;
+        start = bench_now();
+        r = pasid_free_many(consumer, pasids, PASID_MAX / 2);
+        if (r < 0)
+                bench_fail(pasid_strerror_last(client), r);
+        print_row("FreeMany of each second one", bench_now() - start, "s", "");
         start = bench_now();
         r = pasid_consumer_exit(consumer);
         if (r < 0)
                 bench_fail(pasid_strerror_last(client), r);
-        print_row("Exit with 2^20-1 rows", bench_now() - start, "s", "");
+        print_row("Exit with the others, 2^19 rows", bench_now() - start, "s", "");
+
+        r = pasid_consumer_init(client, "bench-exit", &options, &exiting);
+        if (r >= 0)
+                r = pasid_alloc_many(exiting, PASID_MAX / 2, 0, 0, private_data, sizeof(private_data), NULL, pasids);
+        if (r < 0)
+                bench_fail(pasid_strerror_last(client), r);
+        start = bench_now();
+        r = pasid_consumer_exit(exiting);
+        if (r < 0)
+                bench_fail(pasid_strerror_last(client), r);
+        print_row("Exit with 2^19 rows, neighbours", bench_now() - start, "s", "");
+        pasid_consumer_free(exiting);
         pasid_consumer_free(consumer);
         pasid_client_free(client);
         free(pasids);

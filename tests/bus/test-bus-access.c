@@ -90,6 +90,31 @@ static uint32_t host_list_private_bytes(struct client *c) {
         return bytes;
 }
 
+/* Who had it, when and why no more, as any caller is told; returns how many there were. */
+static size_t past_holders(struct client *c, uint32_t pasid, uid_t uid, const char *reason) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *name, *why;
+        uint64_t since, until;
+        uint32_t owner;
+        size_t n = 0;
+
+        manager_ok(c, &reply, "History", "u", pasid);
+        ck_assert_str_eq(sd_bus_message_get_signature(reply, 1), "a(usttsas)");
+        ck_assert_int_ge(sd_bus_message_enter_container(reply, 'a', "(usttsas)"), 0);
+        while (sd_bus_message_enter_container(reply, 'r', "usttsas") > 0) {
+                ck_assert_int_gt(sd_bus_message_read(reply, "ustts", &owner, &name, &since, &until, &why), 0);
+                ck_assert_int_gt(sd_bus_message_skip(reply, "as"), 0);
+                ck_assert_int_gt(sd_bus_message_exit_container(reply), 0);
+                ck_assert_uint_eq(owner, uid);
+                ck_assert_str_eq(name, "vm");
+                ck_assert_str_eq(why, reason);
+                ck_assert_uint_gt(since, 1600000000000000);
+                ck_assert_uint_ge(until, since);
+                n++;
+        }
+        return n;
+}
+
 START_TEST(foreigners_see_public_facts) {
         struct test t;
         struct listed row;
@@ -111,6 +136,12 @@ START_TEST(foreigners_see_public_facts) {
         ck_assert(consumer_exists(&t.bob, ANN, "vm", NULL));
         ck_assert_uint_eq(property_number(&t.bob, t.path, PASIDD_IFACE_CONSUMER, "Allocated"), 1);
         manager_ok(&t.bob, NULL, "WhoHas", "u", t.pasid);
+        ck_assert_uint_eq(past_holders(&t.bob, t.pasid, ANN, "exit"), 0);
+        exit_ok(&t.ann, t.path);
+        ck_assert_uint_eq(past_holders(&t.bob, t.pasid, ANN, "exit"), 1);
+        ck_assert_uint_eq(past_holders(&t.ann, t.pasid, ANN, "exit"), 1);
+        ck_assert_uint_eq(past_holders(&t.root, t.pasid, ANN, "exit"), 1);
+        manager_error(&t.bob, E("InvalidRange"), "1048576", "History", "u", 1048576U);
         end(&t);
 }
 END_TEST

@@ -112,6 +112,7 @@ START_TEST(private_data_is_on_no_wire) {
                 { PASIDD_PATH, "org.freedesktop.DBus.Introspectable", "Introspect", false },
                 { PASIDD_PATH, PASIDD_IFACE_MANAGER, "List", true },
                 { PASIDD_PATH, PASIDD_IFACE_MANAGER, "WhoHas", true },
+                { PASIDD_PATH, PASIDD_IFACE_MANAGER, "History", true },
                 { PASIDD_PATH, PASIDD_IFACE_MANAGER, "NoSuchMember", false }, /* named in its answer, so that is the last one */
         };
         struct test t;

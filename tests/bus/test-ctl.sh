@@ -71,7 +71,7 @@ normal() {
                 -e 's/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\+00:00/SECONDS/g' \
                 -e "s/(\"uid\": ?)$uid\b/\1UID/g" -e "s/^uid:( +)$uid\$/uid:\1UID/" \
                 -e "s/ $uid (allocated|attached|cooling)/ UID \1/" -e "s/ $uid ([0-9]+ +[0-9]+ +[0-9]+ +[0-9]+ )/ UID \1/" \
-                -e "s/ $uid:/ UID:/" -e "s|$work|WORK|g" -e 's/ +$//'
+                -e "s/ $uid (SECONDS +SECONDS)/ UID \\1/" -e "s/ $uid:/ UID:/" -e "s|$work|WORK|g" -e 's/ +$//'
 }
 squeeze() { sed -E 's/  +/ /g; s/^ //'; }
 
@@ -341,6 +341,21 @@ refuses "find beyond 20 bits" "1048576\|range" "$ctl" find 1048576
 "$ctl" init dev-b --device 0000:02:00.0
 "$ctl" alloc dev-a --min=17 --max=17 >/dev/null
 "$ctl" alloc dev-b --min=17 --max=17 >/dev/null
+prints_words "find --history" "$ctl" find 4 --history <<'END'
+CONSUMER UID SINCE UNTIL REASON DEVICES
+vm-1 UID SECONDS SECONDS freed -
+END
+prints "find --history --json" "$ctl" find --history 0x4 --json=short <<'END'
+[{"pasid":4,"consumer":"vm-1","uid":UID,"since":"MICROS","until":"MICROS","reason":"freed","devices":[]}]
+END
+prints "find --history of a range" "$ctl" find 502 --history --json=short <<'END'
+[{"pasid":502,"consumer":"vm-2","uid":UID,"since":"MICROS","until":"MICROS","reason":"freed","devices":[]}]
+END
+silent "find --history of none" "$ctl" find 77 --history
+prints "find --history --json of none" "$ctl" find 77 --history --json=short <<'END'
+[]
+END
+refuses "find --history beyond 20 bits" "1048576" "$ctl" find 1048576 --history
 refuses "find of one that two have" '"dev-a", "dev-b"' "$ctl" find 17
 prints "find of one that two have, by name" "$ctl" find 17 dev-b <<'END'
 pasid:         17
@@ -492,6 +507,9 @@ uid:           UID
 state:         allocated
 since:         SECONDS
 devices:       0000:02:00.0
+END
+        prints "another's find --history" nobody "$ctl" find 4 --history --json=short <<'END'
+[{"pasid":4,"consumer":"vm-1","uid":UID,"since":"MICROS","until":"MICROS","reason":"freed","devices":[]}]
 END
         tap_equal "another's find has no private data" "" "$(nobody "$ctl" find 100 --json=short | grep -o private || true)"
         tap_equal "another's list has no private sizes" 0 "$(nobody "$ctl" list 0:vm-1 --no-legend | awk '$1 == 100 { print $NF }')"

@@ -51,6 +51,11 @@ PASS_ON(attachment_remove, (struct store *s, uint64_t consumer, uint32_t pasid, 
 PASS_ON(mapping_add, (struct store *s, const struct store_mapping *m, struct refusal *refusal), (real, m, refusal))
 PASS_ON(mapping_remove, (struct store *s, uint64_t consumer, uint32_t pasid, uint64_t iova, struct refusal *refusal),
         (real, consumer, pasid, iova, refusal))
+PASS_ON(history_add, (struct store *s, const struct store_history *h, uint32_t per_pasid, struct refusal *refusal),
+        (real, h, per_pasid, refusal))
+PASS_ON(history_trim, (struct store *s, uint32_t entries, struct refusal *refusal), (real, entries, refusal))
+PASS_ON(history_read, (struct store *s, uint32_t pasid, uint32_t max, store_history_cb callback, void *userdata,
+                       struct refusal *refusal), (real, pasid, max, callback, userdata, refusal))
 PASS_ON(forget_kernel, (struct store *s, struct refusal *refusal), (real, refusal))
 PASS_ON(remap_spaces, (struct store *s, const struct space_map *maps, size_t n, struct refusal *refusal), (real, maps, n, refusal))
 PASS_ON(probe, (struct store *s, struct refusal *refusal), (real, refusal))
@@ -103,6 +108,9 @@ static const struct store_ops fault_ops = {
         .attachment_remove = attachment_remove_or_fail,
         .mapping_add = mapping_add_or_fail,
         .mapping_remove = mapping_remove_or_fail,
+        .history_add = history_add_or_fail,
+        .history_trim = history_trim_or_fail,
+        .history_read = history_read_or_fail,
         .forget_kernel = forget_kernel_or_fail,
         .remap_spaces = remap_spaces_or_fail,
         .enter_boot = enter_boot_or_fail,

@@ -29,6 +29,7 @@ struct model_cell {
         uint16_t token; /* 0: none */
         uint16_t private_bytes;
         uint32_t since, freed; /* seconds */
+        uint32_t held;         /* of a live one that changed its state: when it was given */
 };
 
 struct model_consumer {

@@ -31,7 +31,7 @@ void fixture_init(struct fixture *f) {
         *f = (struct fixture) {
                 .now = { .realtime_usec = 1800000000000000, .boottime_usec = 5000000 },
                 .limits = { .pasids_per_uid = 256, .pasids_per_consumer = 65536, .consumers_per_uid = 64, .reuse_delay_usec = 30000000 },
-                .service_limits = { .release_usec = 20000 },
+                .service_limits = { .release_usec = 20000, .history_per_pasid = 3, .history_entries = 20 },
                 .boot_id = "0123456789abcdef0123456789abcdef",
         };
         fake_kernel_init(&f->kernel);

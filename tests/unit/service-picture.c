@@ -56,7 +56,7 @@ static void write_row(FILE *out, uint64_t id, uint32_t pasid, enum row_state sta
                       unsigned private_bytes, const char *token) {
         fprintf(out, "row %u of %llu %s since %llu freed %llu private %u token \"%s\"\n", pasid,
                 (unsigned long long) id, row_state_to_string(state), (unsigned long long) since,
-                (unsigned long long) (state == ROW_COOLING ? freed : 0), private_bytes, token ?: "");
+                (unsigned long long) freed, private_bytes, token ?: "");
 }
 
 static void write_memory(struct fixture *f, FILE *out) {
@@ -95,8 +95,28 @@ static void write_rest(struct fixture *f, FILE *out) {
         fake_kernel_describe(&f->kernel, out);
 }
 
+static int write_past(const struct store_history *h, void *userdata) {
+        fprintf(userdata, "%u..%u was of %u \"%s\" since %llu until %llu on \"%s\": %s\n", h->first, h->last, (unsigned) h->uid,
+                h->consumer, (unsigned long long) h->since_usec, (unsigned long long) h->until_usec, h->devices, h->reason);
+        return 0;
+}
+
+/* Of the numbers that these tests give. */
+static void write_history(struct fixture *f, FILE *out) {
+        struct refusal refusal = {};
+
+        if (service_is_pending(f->service))
+                return;
+        for (uint32_t pasid = NUMBER_MIN; pasid <= 20; pasid++) {
+                ck_assert_int_eq(f->runtime->real->ops->history_read(f->runtime->real, pasid, 100, write_past, out, &refusal), 0);
+                ck_assert_int_eq(f->persistent->real->ops->history_read(f->persistent->real, pasid, 100, write_past, out,
+                                                                        &refusal), 0);
+        }
+}
+
 static void write_all(struct fixture *f, FILE *out) {
         write_memory(f, out);
+        write_history(f, out);
         write_rest(f, out);
 }
 

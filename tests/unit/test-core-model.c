@@ -225,6 +225,7 @@ static void do_change_row(int slot) {
                 SAME(core_row_set_state(core, row, state, &at), r);
                 if (r == 0 && cell->state != state) {
                         cell->state = (uint8_t) state;
+                        cell->held = cell->held ?: cell->since;
                         cell->since = model.now;
                 }
         }
@@ -343,7 +344,10 @@ static void compare_row(int slot, uint32_t index, const struct row *row) {
         SAME(row->private_bytes, cell->private_bytes);
         SAME(mirror->private_bytes, cell->private_bytes);
         SAME(row->since_usec, AT(cell->since).realtime_usec);
-        SAME(row->freed_usec, AT(cell->freed).boottime_usec);
+        if (cell->state == ROW_COOLING)
+                SAME(row->freed_usec, AT(cell->freed).boottime_usec);
+        else
+                SAME(row_held_usec(row), AT(cell->held ?: cell->since).realtime_usec);
         (void) snprintf(text, sizeof(text), "token %u", cell->token);
         if (cell->token == 0)
                 HOLDS(!row_token(row));

@@ -247,6 +247,7 @@ says "accept without an owner" '"vm-1" names no offer; UID:NAME is the consumer 
 exits 2 "check of something" "$ctl" check a
 exits 2 "find without a number" "$ctl" find
 exits 2 "find of no number" "$ctl" find vm-1
+exits 2 "find --history of one consumer" "$ctl" find 4 vm-1 --history
 exits 2 "list of two" "$ctl" list a b
 exits 2 "list --state=x" "$ctl" list --state=x
 exits 2 "consumers of something" "$ctl" consumers a

@@ -30,6 +30,17 @@ static int handler(struct fake *fake, sd_bus_message *call, void *userdata) {
                                   1000, FAKE_CONSUMER_PATH, "allocated", (uint64_t) 1, 2, "0000:01:00.0", "0000:02:00.0",
                                   0, PASIDD_CONSUMER_PREFIX "/0/root_27s", "stellar", (uint64_t) 2, 0);
         }
+        if (fake_is(call, "History")) {
+                if (strcmp(how, "wrong form") == 0)
+                        return fake_reply(fake, call, "a(usttsa)", 0);
+                if (strcmp(how, "wrong type") == 0)
+                        return fake_reply(fake, call, "a(usttss)", 1, 1000, "vm", (uint64_t) 1, (uint64_t) 2, "exit", "none");
+                if (strcmp(how, "empty") == 0)
+                        return fake_reply(fake, call, "a(usttsas)", 0);
+                return fake_reply(fake, call, "a(usttsas)", 2,
+                                  1000, "vm-1", (uint64_t) 5, (uint64_t) 9, "exit", 2, "0000:01:00.0", "0000:02:00.0",
+                                  0, "root's", (uint64_t) 2, (uint64_t) 3, "stolen", 0);
+        }
         return fake_reply_consumer(fake, call);
 }
 
@@ -192,6 +203,56 @@ START_TEST(who_has)
 }
 END_TEST
 
+static int past_holder(const struct pasid_past_holder *holder, void *userdata) {
+        unsigned *n = userdata;
+
+        ck_assert_uint_eq(holder->size, sizeof(*holder));
+        if ((*n)++ == 0) {
+                ck_assert_uint_eq(holder->uid, 1000);
+                ck_assert_str_eq(holder->consumer, "vm-1");
+                ck_assert_uint_eq(holder->since_usec, 5);
+                ck_assert_uint_eq(holder->until_usec, 9);
+                ck_assert_str_eq(holder->reason, "exit");
+                ck_assert_str_eq(holder->devices[0], "0000:01:00.0");
+                ck_assert_str_eq(holder->devices[1], "0000:02:00.0");
+                ck_assert_ptr_null(holder->devices[2]);
+        } else {
+                ck_assert_uint_eq(holder->uid, 0);
+                ck_assert_str_eq(holder->consumer, "root's");
+                ck_assert_str_eq(holder->reason, "stolen");
+                ck_assert_ptr_null(holder->devices[0]);
+        }
+        return 0;
+}
+
+static int stop_at_past(const struct pasid_past_holder *holder, void *userdata) {
+        return 4;
+}
+
+START_TEST(history)
+{
+        static const char *const hows[] = { "wrong type", "wrong form" };
+        unsigned n = 0;
+
+        start("well");
+        ck_assert_int_eq(pasid_history(client, 17, past_holder, &n), 0);
+        ck_assert_uint_eq(n, 2);
+        assert_call(fake, 1, "History(17)");
+        ck_assert_int_eq(pasid_history(client, 17, stop_at_past, NULL), 4);
+        ck_assert_int_eq(pasid_history(client, 17, NULL, NULL), -EINVAL);
+        ck_assert_int_eq(pasid_history(NULL, 17, past_holder, &n), -EINVAL);
+        end();
+        start("empty");
+        ck_assert_int_eq(pasid_history(client, 17, stop_at_past, NULL), 0);
+        end();
+        for (size_t i = 0; i < ELEMENTSOF(hows); i++) {
+                start(hows[i]);
+                ck_assert_int_eq(pasid_history(client, 17, stop_at_past, NULL), -EBADMSG);
+                end();
+        }
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("lib-find");
         TCase *tc = tcase_create("find");
@@ -202,6 +263,7 @@ int main(void) {
         tcase_add_test(tc, find_sizes);
         tcase_add_test(tc, set_private);
         tcase_add_test(tc, who_has);
+        tcase_add_test(tc, history);
         suite_add_tcase(suite, tc);
         return suite_run(suite);
 }

@@ -216,7 +216,7 @@ START_TEST(test_refused_by_the_table) {
                 ck_assert(service_is_offered(f.service, OLD, "vm", NEW));
                 ck_assert_str_eq(get(OLD, "vm")->holder, "peer:1:2:3");
         }
-        ck_assert_uint_eq(n, 5); /* begin, owner, holder, commit, and none */
+        ck_assert_uint_eq(n, 7); /* begin, owner, holder, history and its trimming, commit, and none */
         fault_store_fail(f.runtime, 0, 0);
         fixture_restart(&f);
         ck_assert_uint_eq(get(NEW, "vm")->n_live, 2);

@@ -82,6 +82,54 @@ static const char copy_1[] =
         "INSERT INTO pasid SELECT key, consumer, since, freed, state, token, private FROM new.pasid;"
         "COMMIT;";
 
+/* What schema 2 had more. */
+static const char schema_2[] =
+        "BEGIN;"
+        "PRAGMA user_version = 2;"
+        "CREATE TABLE attachment ("
+        "  consumer INTEGER NOT NULL,"
+        "  pasid INTEGER NOT NULL,"
+        "  ioas INTEGER NOT NULL,"
+        "  PRIMARY KEY (consumer, pasid)"
+        ") STRICT, WITHOUT ROWID;"
+        "CREATE TABLE attachment_device ("
+        "  consumer INTEGER NOT NULL,"
+        "  pasid INTEGER NOT NULL,"
+        "  address TEXT NOT NULL,"
+        "  device_id INTEGER NOT NULL,"
+        "  hwpt INTEGER NOT NULL,"
+        "  PRIMARY KEY (consumer, pasid, address)"
+        ") STRICT, WITHOUT ROWID;"
+        "CREATE TABLE mapping ("
+        "  consumer INTEGER NOT NULL,"
+        "  pasid INTEGER NOT NULL,"
+        "  iova INTEGER NOT NULL,"
+        "  length INTEGER NOT NULL,"
+        "  flags INTEGER NOT NULL,"
+        "  PRIMARY KEY (consumer, pasid, iova)"
+        ") STRICT, WITHOUT ROWID;"
+        "CREATE VIEW attachments AS SELECT"
+        "  c.uid AS uid,"
+        "  c.name AS consumer,"
+        "  a.pasid AS pasid,"
+        "  a.ioas AS ioas,"
+        "  (SELECT group_concat(address || ' hwpt ' || hwpt, ', ') FROM attachment_device AS d"
+        "    WHERE d.consumer = a.consumer AND d.pasid = a.pasid) AS devices,"
+        "  (SELECT count(*) FROM mapping AS m WHERE m.consumer = a.consumer AND m.pasid = a.pasid) AS mappings,"
+        "  (SELECT CAST(total(length) AS INTEGER) FROM mapping AS m"
+        "    WHERE m.consumer = a.consumer AND m.pasid = a.pasid) AS mapped_bytes "
+        "FROM attachment AS a JOIN consumer AS c ON c.id = a.consumer;"
+        "COMMIT;";
+
+static const char copy_2[] =
+        "BEGIN;"
+        "INSERT INTO attachment SELECT consumer, pasid, ioas FROM new.attachment;"
+        "INSERT INTO attachment_device SELECT consumer, pasid, address, device_id, hwpt FROM new.attachment_device;"
+        "INSERT INTO mapping SELECT consumer, pasid, iova, length, flags FROM new.mapping;"
+        "COMMIT;";
+
+enum { OLDEST = 1, NEWEST_OLD = SCHEMA_VERSION - 1 };
+
 static struct fixture f;
 static char *schema_now; /* of a new table */
 static char old[1 << 20]; /* the old table's file */
@@ -115,7 +163,7 @@ static void execute(sqlite3 *db, const char *statements) {
 }
 
 /* What is in the new table, in one of the old kind. */
-static void make_old(void) {
+static void make_old(int version) {
         char path[256], new_path[256], attach_new[300];
         sqlite3 *db = NULL;
         FILE *file;
@@ -126,8 +174,12 @@ static void make_old(void) {
         (void) snprintf(attach_new, sizeof(attach_new), "ATTACH '%s' AS new", new_path);
         ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
         execute(db, schema_1);
+        if (version >= 2)
+                execute(db, schema_2);
         execute(db, attach_new);
         execute(db, copy_1);
+        if (version >= 2)
+                execute(db, copy_2);
         ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
 
         file = fopen(path, "re");
@@ -150,7 +202,14 @@ static void restore_old(void) {
         ck_assert_int_eq(fclose(file), 0);
 }
 
-static void populate(void) {
+/* Older tables don't tell since when a number is held that has changed its state since. */
+static void forget_held(struct consumer *c) {
+        for (struct row *row = core_row_next(c, 0); row; row = core_row_next(c, row->pasid))
+                if (row->state != ROW_COOLING)
+                        row->held_usec = 0;
+}
+
+static void populate(int version) {
         struct consumer *a, *b;
 
         fixture_open(&f);
@@ -161,9 +220,14 @@ static void populate(void) {
         (void) alloc(&f, b, 20, 1000, PRIVATE_MAX, "t");
         free_pasid(&f, a, 11);
         ck_assert_int_eq(core_row_set_state(f.core, core_row_get(a, 12), ROW_LOST, &f.now), 0);
+        if (version >= 2) {
+                attach(&f, a, 13);
+                map(&f, a, 13, 0x10000, 0x1000);
+        }
         ck_assert_int_eq(commit_changes(&f), 0);
         fixture_close(&f);
-        make_old();
+        make_old(version);
+        forget_held(a);
 }
 
 static void expect_migrated(void) {
@@ -181,10 +245,10 @@ static void expect_migrated(void) {
         ck_assert_str_eq(check, "ok");
 }
 
-START_TEST(schema_1_is_migrated) {
+START_TEST(an_old_schema_is_migrated) {
         struct consumer *a;
 
-        populate();
+        populate(_i);
         fixture_open(&f);
         expect_migrated();
 
@@ -200,10 +264,10 @@ START_TEST(schema_1_is_migrated) {
 }
 END_TEST
 
-START_TEST(another_boot_meets_schema_1) {
+START_TEST(another_boot_meets_an_old_schema) {
         _cleanup_free_ char *count = NULL;
 
-        populate();
+        populate(_i);
         f.boot_id = BOOT_B;
         fixture_open(&f);
         ck_assert(f.other_boot);
@@ -216,7 +280,7 @@ START_TEST(a_migration_fails_at_any_call) {
         unsigned refused = 0;
         bool is_over = false;
 
-        populate();
+        populate(_i);
         for (unsigned at = 1; !is_over; at++) {
                 struct fault_plan plan = { .mode = FAULT_ONCE, .code = SQLITE_FULL, .at = at };
 
@@ -251,7 +315,7 @@ START_TEST(a_migration_is_killed_at_any_call) {
         bool is_over = false;
         unsigned at;
 
-        populate();
+        populate(_i);
         for (at = 1; !is_over; at++) {
                 int status = 0;
                 pid_t pid;
@@ -276,10 +340,10 @@ static void add_cases(Suite *suite, const char *name, SFun setup) {
 
         tcase_add_checked_fixture(tc, setup, teardown);
         tcase_set_timeout(tc, 120);
-        tcase_add_test(tc, schema_1_is_migrated);
-        tcase_add_test(tc, another_boot_meets_schema_1);
-        tcase_add_test(tc, a_migration_fails_at_any_call);
-        tcase_add_test(tc, a_migration_is_killed_at_any_call);
+        tcase_add_loop_test(tc, an_old_schema_is_migrated, OLDEST, NEWEST_OLD + 1);
+        tcase_add_loop_test(tc, another_boot_meets_an_old_schema, OLDEST, NEWEST_OLD + 1);
+        tcase_add_loop_test(tc, a_migration_fails_at_any_call, OLDEST, NEWEST_OLD + 1);
+        tcase_add_loop_test(tc, a_migration_is_killed_at_any_call, OLDEST, NEWEST_OLD + 1);
         suite_add_tcase(suite, tc);
 }
 

@@ -125,17 +125,17 @@ END_TEST
 START_TEST(a_newer_schema_is_refused) {
         populate();
         fixture_close(&f);
+        change("PRAGMA user_version = 4");
+        expect_refusal(&f, fixture_try_open(&f), EPROTONOSUPPORT, "pasidd.db", "newer pasidd", "schema 4", "knows 3", NULL);
         change("PRAGMA user_version = 3");
-        expect_refusal(&f, fixture_try_open(&f), EPROTONOSUPPORT, "pasidd.db", "newer pasidd", "schema 3", "knows 2", NULL);
-        change("PRAGMA user_version = 2");
         fixture_open(&f);
         expect_same(&f);
         fixture_close(&f);
 
         /* One that this build can't even read is newer, not damaged. */
-        change("PRAGMA user_version = 3; PRAGMA writable_schema = ON; "
+        change("PRAGMA user_version = 4; PRAGMA writable_schema = ON; "
                "UPDATE sqlite_schema SET sql = 'CREATE TABLE meta (key FUTURE) STRICT' WHERE name = 'meta'");
-        expect_refusal(&f, fixture_try_open(&f), EPROTONOSUPPORT, "newer pasidd", "schema 3", NULL);
+        expect_refusal(&f, fixture_try_open(&f), EPROTONOSUPPORT, "newer pasidd", "schema 4", NULL);
 }
 END_TEST
 
@@ -178,7 +178,7 @@ START_TEST(migrations) {
         ck_assert_int_eq(sqlite3_exec(db, "BEGIN", NULL, NULL, NULL), SQLITE_OK);
         expect_refusal(&f, TRY(bad, SCHEMA_VERSION + 2), EFBIG, "up to date", NULL);
         ck_assert_int_eq(sqlite3_exec(db, "ROLLBACK; BEGIN", NULL, NULL, NULL), SQLITE_OK);
-        expect_refusal(&f, TRY(gap, SCHEMA_VERSION + 3), EBADMSG, "schema 3", "to 5", NULL);
+        expect_refusal(&f, TRY(gap, SCHEMA_VERSION + 3), EBADMSG, "schema 4", "to 6", NULL);
         ck_assert_int_eq(sqlite3_exec(db, "ROLLBACK; BEGIN", NULL, NULL, NULL), SQLITE_OK);
         ck_assert_int_eq(schema_get_number(db, "PRAGMA user_version", &version), SQLITE_OK);
         ck_assert_int_eq(version, SCHEMA_VERSION);
@@ -278,6 +278,18 @@ START_TEST(an_index_out_of_step_is_found) {
                "PRAGMA writable_schema = ON;"
                "UPDATE sqlite_schema SET sql = replace(sql, 'WHERE ended', 'WHERE NOT ended') WHERE name = 'consumer_by_name'");
         expect_refusal(&f, fixture_try_open(&f), EBADMSG, "can't be trusted", "consumer_by_name", NULL);
+}
+END_TEST
+
+START_TEST(a_history_out_of_step_is_found) {
+        populate();
+        fixture_close(&f);
+        change("INSERT INTO history VALUES (1, 5, 6, 0, 'vm', '', 1, 2, 'exit');"
+               "DROP INDEX history_by_number;"
+               "CREATE INDEX history_by_number ON history (last, first);"
+               "PRAGMA writable_schema = ON;"
+               "UPDATE sqlite_schema SET sql = replace(sql, 'last, first', 'first, last') WHERE name = 'history_by_number'");
+        expect_refusal(&f, fixture_try_open(&f), EBADMSG, "can't be trusted", "history_by_number", NULL);
 }
 END_TEST
 
@@ -452,6 +464,7 @@ START_TEST(a_contradictory_table_is_refused) {
                 "UPDATE pasid SET state = 'lost' WHERE key = 3 * 1048576 + 20",
                 "UPDATE pasid SET since = -1 WHERE key = 1000",
                 "UPDATE pasid SET freed = -1 WHERE key = 1000",
+                "UPDATE pasid SET held = -1 WHERE key = 1000",
                 "UPDATE pasid SET private = zeroblob(4097) WHERE key = 1000",
                 "UPDATE pasid SET token = hex(zeroblob(33)) WHERE key = 1000",
                 "UPDATE consumer SET home = 2 WHERE name = 'a'",
@@ -536,6 +549,7 @@ static void add_cases(Suite *suite, const char *name, SFun setup) {
         tcase_add_test(tc, a_truncated_table_is_refused);
         tcase_add_test(tc, a_damaged_page_is_found);
         tcase_add_test(tc, an_index_out_of_step_is_found);
+        tcase_add_test(tc, a_history_out_of_step_is_found);
         tcase_add_test(tc, garbage_is_refused);
         tcase_add_test(tc, an_emptied_table_is_refused);
         tcase_add_test(tc, what_a_crashed_creation_left_is_no_table);
