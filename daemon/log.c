@@ -14,10 +14,11 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
+#define SD_JOURNAL_SUPPRESS_LOCATION /* it would always be this file */
 #include <systemd/sd-journal.h>
 
 #define LINE_MAX_TEXT 2048
-#define FIELDS_MAX 5
+#define FIELDS_MAX 9
 
 static int max_level = LOG_INFO;
 static bool to_journal;
@@ -35,6 +36,10 @@ static bool stderr_is_journal(void) {
 void log_setup(int level) {
         max_level = level;
         to_journal = stderr_is_journal();
+}
+
+int log_max_level(void) {
+        return max_level;
 }
 
 int log_level_from_string(const char *s) {
@@ -89,12 +94,20 @@ static void send_fields(int level, const struct log_subject *subject, const char
 
         add_field(&fields[n], iov, &n, "PRIORITY=%d", level);
         add_field(&fields[n], iov, &n, "MESSAGE=%s", text);
+        if (subject->message_id)
+                add_field(&fields[n], iov, &n, "MESSAGE_ID=%s", subject->message_id);
         if (subject->device)
                 add_field(&fields[n], iov, &n, "PASIDD_DEVICE=%s", subject->device);
         if (subject->consumer)
                 add_field(&fields[n], iov, &n, "PASIDD_CONSUMER=%s", subject->consumer);
         if (subject->pasid > 0)
                 add_field(&fields[n], iov, &n, "PASIDD_PASID=%u", subject->pasid);
+        if (subject->has_uid)
+                add_field(&fields[n], iov, &n, "PASIDD_UID=%u", (unsigned) subject->uid);
+        if (subject->reason)
+                add_field(&fields[n], iov, &n, "PASIDD_REASON=%s", subject->reason);
+        if (subject->error > 0)
+                add_field(&fields[n], iov, &n, "ERRNO=%d", subject->error);
         (void) sd_journal_sendv(iov, (int) n);
 }
 

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+#include <sys/types.h>
 #include <syslog.h>
 
 #include "internal/cleanup.h"
@@ -17,11 +19,19 @@ int log_level_from_string(const char *s);
 
 void log_write(int level, const char *format, ...) _printf_(2, 3);
 
-/* What a line is about, as fields of the journal beside the text: PASIDD_DEVICE=, PASIDD_CONSUMER=, PASIDD_PASID=. */
+/* Lines above it, LOG_DEBUG mostly, are not written. */
+int log_max_level(void);
+
+/* What a line is about, as fields of the journal beside the text. NULL and 0: no such field. */
 struct log_subject {
-        const char *device;   /* address; NULL: none */
-        const char *consumer; /* NULL: none */
-        unsigned pasid;       /* 0: none */
+        const char *message_id; /* MESSAGE_ID=, of log-ids.h */
+        const char *device;     /* PASIDD_DEVICE=, an address */
+        const char *consumer;   /* PASIDD_CONSUMER=, its name */
+        const char *reason;     /* PASIDD_REASON=, a word of the contract's */
+        unsigned pasid;         /* PASIDD_PASID= */
+        uid_t uid;              /* PASIDD_UID=, the owner or who asked; with has_uid */
+        bool has_uid;
+        int error;              /* ERRNO=, positive */
 };
 void log_about(int level, const struct log_subject *subject, const char *format, ...) _printf_(3, 4);
 

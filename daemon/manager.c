@@ -22,6 +22,7 @@
 #include "health.h"
 #include "settings.h"
 #include "kernel/kernel.h"
+#include "log-ids.h"
 #include "log.h"
 #include "service/service.h"
 #include "store/store.h"
@@ -85,7 +86,8 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si,
 
         (void) sd_notify(0, "RELOADING=1");
         if (settings_load(m->options.config, m->options.config_given, &settings, &refusal) < 0)
-                log_error("The settings stay as they were: %s", refusal.text);
+                log_about(LOG_ERR, &(struct log_subject) { .message_id = MESSAGE_SETTINGS_REFUSED, .error = refusal.code },
+                          "The settings stay as they were: %s", refusal.text);
         else {
                 if (strcmp(settings.group, m->settings.group) != 0)
                         log_warning("Group= is read at start only; \"%s\" stays in force until a restart", m->settings.group);
@@ -93,7 +95,8 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si,
                         log_warning("ReconnectSec= is used at start only; it holds from the next one on");
                 memcpy(settings.group, m->settings.group, sizeof(settings.group));
                 put_settings(m, &settings);
-                log_info("Settings reloaded from %s", m->options.config);
+                log_about(LOG_INFO, &(struct log_subject) { .message_id = MESSAGE_SETTINGS_RELOADED }, "Settings reloaded from %s",
+                          m->options.config);
         }
         (void) sd_notify(0, "READY=1");
         return 0;

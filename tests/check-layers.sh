@@ -52,7 +52,7 @@ violations() {
                         homes[++n_homes] = h
         }
         function layer_of(path) {
-                if (path == "daemon/log.h" || path == "daemon/log.c") return "log"
+                if (path ~ /^daemon\/log(-ids)?\.[ch]$/) return "log"
                 if (path ~ /^daemon\/(core|store|kernel|service|bus)\//) { split(path, part, "/"); return part[2] }
                 if (path ~ /^daemon\//) return "daemon"
                 if (path ~ /^client\/lib\//) return "lib"

@@ -10,6 +10,7 @@
 #include <systemd/sd-bus.h>
 
 #include "bus/bus.h"
+#include "service/audit.h"
 
 struct busy;
 struct connection;
@@ -52,5 +53,6 @@ struct bus {
         struct polkit *polkit;
         struct busy *busy;
         struct news *news;
+        struct audit_budget policy_budget, limit_budget; /* of lines about refusals */
         struct signals *signals;
 };

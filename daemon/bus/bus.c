@@ -68,6 +68,8 @@ int bus_new(const struct bus_params *params, struct bus **ret, struct refusal *r
                 .table_path = params->table_path,
                 .procfs = params->procfs,
                 .reconnect_usec = params->reconnect_usec,
+                .policy_budget = AUDIT_OF_REFUSALS,
+                .limit_budget = AUDIT_OF_REFUSALS,
         };
         r = set_up(bus);
         if (r < 0) {

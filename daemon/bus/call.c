@@ -12,7 +12,10 @@
 #include "bus/authorise.h"
 #include "bus/busy.h"
 #include "bus/error.h"
+#include "bus/caller.h"
 #include "bus/polkit.h"
+#include "log-ids.h"
+#include "log.h"
 
 /* 1: go on; 0: the message will be dispatched again. */
 static int prepare(struct call *call, unsigned flags) {
@@ -43,6 +46,24 @@ static int prepare(struct call *call, unsigned flags) {
         return 1;
 }
 
+/* What the administrator may want to change: once for each uid and minute. */
+static void tell_refusal(const struct call *call, int r) {
+        bool is_limit = r == -EDQUOT;
+        struct bus *bus = call->link->bus;
+        struct log_subject subject = {
+                .message_id = is_limit ? MESSAGE_LIMIT_HIT : MESSAGE_REFUSED_BY_POLICY,
+                .reason = is_limit ? "QuotaExceeded" : "AccessDenied",
+                .error = -r,
+        };
+
+        if ((r != -EACCES && !is_limit) || !call->caller || call->refusal.code == 0)
+                return;
+        subject.has_uid = true;
+        subject.uid = call->caller->uid;
+        if (audit_may_write(is_limit ? &bus->limit_budget : &bus->policy_budget, subject.uid))
+                log_about(LOG_NOTICE, &subject, "Refused to uid %u: %s", (unsigned) subject.uid, call->refusal.text);
+}
+
 int call_answer(sd_bus_message *m, struct link *link, sd_bus_error *error, unsigned flags, call_method_t method) {
         struct call call;
         int r;
@@ -64,6 +85,7 @@ int call_answer(sd_bus_message *m, struct link *link, sd_bus_error *error, unsig
         (void) busy_call_free(call.busy);
         if (r < 0) {
                 polkit_done(link->bus->polkit, m);
+                tell_refusal(&call, r);
                 return error_from_refusal(error, r, &call.refusal);
         }
         if (!link->is_direct) /* a direct connection has its own end of a turn */

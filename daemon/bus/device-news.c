@@ -11,7 +11,9 @@
 #include <string.h>
 
 #include "bus/news.h"
+#include "log-ids.h"
 #include "log.h"
+#include "service/audit.h"
 
 struct known_device {
         char address[PCI_ADDRESS_MAX];
@@ -26,6 +28,7 @@ struct known_devices {
 struct device_news {
         struct bus *bus;
         struct known_devices known;
+        struct audit_budget budget;
 };
 
 static void known_devices_done(struct known_devices *known) {
@@ -84,12 +87,16 @@ static void compare(struct device_news *d, const struct known_devices *old, cons
                 int order = i == old->n_devices ? 1 : k == new->n_devices ? -1
                                                 : strcmp(old->devices[i].address, new->devices[k].address);
 
-                if (order < 0)
+                if (order < 0) {
+                        audit_device(&d->budget, MESSAGE_DEVICE_GONE, old->devices[i].address, "is gone");
                         tell(d, NEWS_DEVICE_REMOVED, &old->devices[i++]);
-                else if (order > 0)
+                } else if (order > 0) {
+                        audit_device(&d->budget, MESSAGE_DEVICE_CAME, new->devices[k].address, "is there");
                         tell(d, NEWS_DEVICE_ADDED, &new->devices[k++]);
-                else if (strcmp(old->devices[i++].facts, new->devices[k++].facts) != 0)
+                } else if (strcmp(old->devices[i++].facts, new->devices[k++].facts) != 0) {
+                        audit_device(&d->budget, MESSAGE_DEVICE_CHANGED, new->devices[k - 1].address, "is not as it was");
                         tell(d, NEWS_DEVICE_CHANGED, &new->devices[k - 1]);
+                }
         }
 }
 
@@ -127,6 +134,7 @@ int device_news_new(struct bus *bus, struct device_news **ret) {
         if (!d)
                 return -ENOMEM;
         d->bus = bus;
+        d->budget = (struct audit_budget) AUDIT_OF_CHANGES;
         r = look(d, &d->known);
         if (r < 0) {
                 free(d);

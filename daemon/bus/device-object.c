@@ -10,6 +10,8 @@
 #include "bus/error.h"
 #include "bus/objects.h"
 #include "bus/options.h"
+#include "log-ids.h"
+#include "log.h"
 
 struct open_options {
         const char *consumer; /* path; NULL: the connection */
@@ -74,6 +76,9 @@ static int device_open(struct call *call) {
                 return r;
         if (!consumer)
                 link_note_holder(link);
+        log_about(LOG_INFO, &(struct log_subject) { .message_id = MESSAGE_DEVICE_OPENED, .device = address, .has_uid = true,
+                  .uid = call->caller->uid }, "Device %s was opened for uid %u, which attaches to it by itself", address,
+                  (unsigned) call->caller->uid);
         r = sd_bus_message_new_method_return(call->message, &reply);
         if (r >= 0)
                 r = sd_bus_message_append(reply, "hh", device, iommufd);

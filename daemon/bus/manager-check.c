@@ -10,6 +10,8 @@
 
 #include "bus/authorise.h"
 #include "bus/options.h"
+#include "log-ids.h"
+#include "log.h"
 
 #define FINDINGS_MAX 4096U /* in one reply: whoever has mended those asks again */
 #define SENTENCE_MAX 512
@@ -72,6 +74,10 @@ static int on_found(const struct finding *f, void *userdata) {
         if (r < 0)
                 return r;
         describe(f, text);
+        log_about(LOG_WARNING, &(struct log_subject) { .message_id = MESSAGE_DRIFT_FOUND, .device = f->device,
+                  .consumer = f->consumer ? f->consumer->name : NULL, .has_uid = f->consumer,
+                  .uid = f->consumer ? f->consumer->uid : 0, .pasid = f->pasid, .reason = finding_kind_to_string(f->kind) },
+                  "The table and the kernel differ: %s", text);
         return sd_bus_message_append(checking->reply, "(osuss)", path, owner, f->pasid, finding_kind_to_string(f->kind),
                                      text);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "bus/device-news.h"
+#include "log-ids.h"
 #include "log.h"
 
 #define GATHER_USEC 100000ULL
@@ -155,7 +156,7 @@ static void on_device_requested(const char *address, uint64_t deadline_usec, voi
         _cleanup_free_ char *path = NULL;
         struct signals *s = userdata;
 
-        log_about(LOG_WARNING, &(struct log_subject) { .device = address },
+        log_about(LOG_WARNING, &(struct log_subject) { .message_id = MESSAGE_DEVICE_REQUESTED, .device = address },
                   "The kernel wants device %s back; what is attached to it at the deadline is lost", address);
         if (path_of_device(address, &path) < 0)
                 return;

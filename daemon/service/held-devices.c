@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "log-ids.h"
 #include "log.h"
 
 #define ACCURACY_USEC 1000 /* the loop's own would let an unbind wait a quarter of a second longer */
@@ -78,6 +79,7 @@ static void close_device(struct held_device *d) {
         d->request_source = sd_event_source_disable_unref(d->request_source);
         d->deadline_source = sd_event_source_disable_unref(d->deadline_source);
         d->kernel = d->service->kernel->ops->device_close(d->service->kernel, d->kernel);
+        audit_device(&d->service->budget, MESSAGE_DEVICE_LET_GO, d->address, "is closed");
 }
 
 void held_device_close(struct service *s, const char *address) {
@@ -179,6 +181,7 @@ static int open_device(struct service *s, const struct device_info *info, struct
                 return r;
         }
         keep(d);
+        audit_device(&s->budget, MESSAGE_DEVICE_HELD, d->address, "is open, to attach to it");
         *ret = d;
         return 0;
 }

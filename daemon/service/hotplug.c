@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "log-ids.h"
 #include "log.h"
 
 #define WALKS_PER_SEC 8
@@ -94,8 +95,10 @@ static void mark_gone(struct service *s, const char *address) {
                         continue;
                 d->gone = true;
                 if (c->n_live > 0)
-                        log_warning("Device %s is gone; the %u PASIDs of consumer \"%s\" of uid %u are lost", address, c->n_live,
-                                    c->name, (unsigned) c->uid);
+                        log_about(LOG_WARNING, &(struct log_subject) { .message_id = MESSAGE_PASIDS_LOST, .device = address,
+                                  .consumer = c->name, .has_uid = true, .uid = c->uid, .reason = "device-gone" },
+                                  "Device %s is gone; the %u PASIDs of consumer \"%s\" of uid %u are lost", address,
+                                  c->n_live, c->name, (unsigned) c->uid);
         }
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "log-ids.h"
 #include "log.h"
 
 #define SWEEP_USEC (60 * 1000000ULL)
@@ -28,6 +29,15 @@ static void arm(struct service *s, uint64_t usec) {
                 (void) sd_event_source_set_enabled(s->reaper_source, SD_EVENT_ONESHOT);
 }
 
+static void tell_holder_gone(struct service *s, const struct consumer *c) {
+        const struct log_subject subject = { .message_id = MESSAGE_HOLDER_GONE, .consumer = c->name, .has_uid = true,
+                                             .uid = c->uid };
+
+        if (audit_may_write(&s->budget, c->uid))
+                log_about(LOG_INFO, &subject, "Consumer \"%s\" of uid %u ends: \"%s\", which held it, is gone", c->name,
+                          (unsigned) c->uid, c->holder);
+}
+
 /* Those that have ended already wait for the commit, behind those that have not. */
 static int run(struct service *s) {
         struct refusal refusal = {};
@@ -39,8 +49,7 @@ static int run(struct service *s) {
 
                 hold_watch_move(w, NULL);
                 hold_watch_move(w, &s->over_watches);
-                log_about(LOG_INFO, &(struct log_subject) { .consumer = c->name }, "Consumer \"%s\" of uid %u ends: \"%s\", which held "
-                          "it, is gone", c->name, (unsigned) c->uid, c->holder);
+                tell_holder_gone(s, c);
                 r = service_exit_consumer(s, c, "holder-gone", &refusal); /* w may be gone after this */
                 if (r < 0) {
                         log_warning("That consumer could not be ended, and is tried again: %s", refusal.text);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "core/reconcile.h"
+#include "log-ids.h"
 #include "log.h"
 
 #define DEVICE_PREFIX "device-"
@@ -394,8 +395,8 @@ static int settle(struct work *w, struct refusal *refusal) {
         destroy_orphans(w);
         w->s->restored = (struct service_restored) { .kept = n_kept, .detached = n_detached, .lost = n_lost };
         if (n_kept + n_detached + n_lost > 0)
-                log_notice("Of an earlier pasidd's attachments %u are kept, %u are detached, %u are lost", n_kept, n_detached,
-                           n_lost);
+                log_about(LOG_NOTICE, &(struct log_subject) { .message_id = MESSAGE_RESTORED }, "Of an earlier pasidd's attachments %u are kept, %u are detached, %u are lost",
+                          n_kept, n_detached, n_lost);
         return service_commit(w->s, refusal);
 }
 

@@ -7,6 +7,7 @@
 
 #include <sys/queue.h>
 
+#include "service/audit.h"
 #include "service/service.h"
 
 struct pending {
@@ -76,6 +77,7 @@ struct service {
 
         struct service_listener listener;
         bool want_news;
+        struct audit_budget budget, storage_budget; /* of lines about changes, and about those that were refused */
 
         void (*get_moment)(struct moment *ret, void *userdata);
         void *clock_userdata;

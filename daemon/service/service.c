@@ -116,6 +116,8 @@ int service_new(const struct service_params *params, struct service **ret, struc
                 params->persistent_store->ops->free(params->persistent_store);
                 return refuse(refusal, ENOMEM, "Out of memory");
         }
+        s->budget = (struct audit_budget) AUDIT_OF_CHANGES;
+        s->storage_budget = (struct audit_budget) AUDIT_OF_REFUSALS;
         TAILQ_INIT(&s->gone);
         TAILQ_INIT(&s->new_watches);
         TAILQ_INIT(&s->watches);

@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "log-ids.h"
+#include "log.h"
+
 /* A batch is cut here, so that no early bird waits for a crowd. */
 #define BATCH_MAX 512
 
@@ -66,6 +69,8 @@ static void tell_news(struct service *s) {
                 if (note > 0)
                         reason = s->reasons[note - 1].reason;
 
+                if (change.kind != CHANGE_ROW_ADDED && change.kind != CHANGE_ROW_REMOVED)
+                        audit_change(&s->budget, &change, reason);
                 switch (change.kind) {
                 case CHANGE_CONSUMER_ADDED:
                         if (l->consumer_added)
@@ -104,6 +109,13 @@ static void tell_news(struct service *s) {
                 l->counts_changed(l->userdata);
 }
 
+static void tell_storage(struct service *s, int r, const struct refusal *refusal) {
+        const struct log_subject subject = { .message_id = MESSAGE_STORAGE_REFUSED, .error = -r };
+
+        if (audit_may_write(&s->storage_budget, AUDIT_NOBODY))
+                log_about(LOG_ERR, &subject, "Refused by the table: %s", refusal->text);
+}
+
 /* The whole batch is undone: in the table (unless it did that itself), in memory, and for those who wait. */
 static void abandon(struct service *s, int r, const struct refusal *refusal) {
         s->open_store->ops->rollback(s->open_store);
@@ -126,6 +138,7 @@ int service_commit(struct service *s, struct refusal *refusal) {
                 refusal = &local; /* those who wait are told in any case */
         r = s->open_store->ops->commit(s->open_store, refusal);
         if (r < 0) {
+                tell_storage(s, r, refusal);
                 abandon(s, r, refusal);
                 return r;
         }
@@ -235,6 +248,7 @@ int service_persist_with(struct service *s, struct store *store, size_t mark, co
         if (r >= 0 && shared)
                 r = store->ops->savepoint(store, refusal);
         if (r < 0) {
+                tell_storage(s, r, refusal);
                 core_rollback(s->core, mark);
                 return r;
         }
@@ -247,6 +261,7 @@ int service_persist_with(struct service *s, struct store *store, size_t mark, co
         if (r >= 0 && shared)
                 r = store->ops->release(store, refusal);
         if (r < 0) {
+                tell_storage(s, r, refusal);
                 core_rollback(s->core, mark);
                 if (!shared || store->ops->rollback_to(store) < 0)
                         abandon(s, r, refusal);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What an event of the journal is known by: MESSAGE_ID=. Each has its entry in
+ * systemd/pasidd.catalog; an id never changes, and is never given again.
+ */
+#pragma once
+
+#define MESSAGE_CONSUMER_MADE     "ab13461f297c44ca89c7aaf52b9e72c8"
+#define MESSAGE_CONSUMER_ENDED    "b3f474bd143b4c349e3204a16466c468"
+#define MESSAGE_CONSUMER_MOVED    "db27025bddd04d7987d45d98d027f5d9"
+#define MESSAGE_HOLDER_GONE       "ef7e23978a5547a399174afc9023f6ab"
+#define MESSAGE_PASID_ATTACHED    "e3f9450e23314f90afd1f95d380d2e0a"
+#define MESSAGE_PASID_DETACHED    "8383e6a69f374370a1ae0f5f9e775407"
+#define MESSAGE_PASIDS_LOST       "b2e46d29acfd48a39ba33a58971795dd"
+#define MESSAGE_DEVICE_HELD       "b73340dc3d9c4166beafbec303d1749a"
+#define MESSAGE_DEVICE_LET_GO     "d7aeed46d46341aeb1b883ca1c049c90"
+#define MESSAGE_DEVICE_OPENED     "5d05e2e9edb04726bbea341798c1230e"
+#define MESSAGE_DEVICE_REQUESTED  "c0e9371f8ed945a5ab29a9f7ddfdf402"
+#define MESSAGE_DEVICE_CAME       "563820fd1e164902a08dc37d1eeb7384"
+#define MESSAGE_DEVICE_GONE       "c84c24c36f304de79dd33e6ab30f68b6"
+#define MESSAGE_DEVICE_CHANGED    "392fb8c53a944fa3a51f44f0d2a84739"
+#define MESSAGE_REFUSED_BY_POLICY "c2753b05e29c4981b7f684069f38807e"
+#define MESSAGE_LIMIT_HIT         "12a6f4fc34c7484ab3645d42fa7f5ee2"
+#define MESSAGE_STORAGE_REFUSED   "9afdb30c1c674f29b0a8d586aad7bdd2"
+#define MESSAGE_TABLE_REFUSED     "a23568fcee9447e4a4419a879d8ba87c"
+#define MESSAGE_RESTORED          "26fd83bc1b414d7597685feb567f1d21"
+#define MESSAGE_DRIFT_FOUND       "c4bfa159b8a2444e9abce765bd4ad439"
+#define MESSAGE_SETTINGS_RELOADED "31e67a6b8e50409d8fc22b523e91edfc"
+#define MESSAGE_SETTINGS_REFUSED  "2d44ddd703734d998f29b38542dbbec9"

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What an administrator wants to find in the journal: who was made, ended,
+ * attached, and by whom. So many lines for each uid as a person can read;
+ * nobody pushes another's out of the journal.
+ */
+#pragma once
+
+#include "core/core.h"
+
+#define AUDIT_SLOTS 64U
+
+/* Of max lines for each uid in each stretch of usec. Uids share a slot, and what it has, when there are many. */
+struct audit_budget {
+        unsigned max;
+        uint64_t usec;
+        struct audit_slot {
+                uint64_t until_usec; /* CLOCK_MONOTONIC */
+                uid_t uid;           /* the last one that wrote */
+                unsigned n, n_missed;
+        } slots[AUDIT_SLOTS];
+};
+
+/* Devices are nobody's. */
+#define AUDIT_NOBODY ((uid_t) -1)
+
+/* Of changes: as many as a person can read. */
+#define AUDIT_OF_CHANGES { .max = 100, .usec = 60 * 1000000ULL }
+/* Of refusals: that there are some, once a minute. */
+#define AUDIT_OF_REFUSALS { .max = 1, .usec = 60 * 1000000ULL }
+
+/* Whether one more line about that uid may be written. */
+bool audit_may_write(struct audit_budget *budget, uid_t uid);
+
+/* After the commit that made it true; of rows only attachments: allocations come by the million. */
+void audit_change(struct audit_budget *budget, const struct change *change, const char *reason);
+void audit_device(struct audit_budget *budget, const char *message_id, const char *address, const char *what);
