@@ -94,15 +94,9 @@ int service_attach(struct service *s, struct consumer *c, uint32_t pasid, struct
 /* Whoever asked was refused, and doesn't know of the number. */
 static void take_back(struct service *s, struct consumer *c, uint32_t pasid) {
         struct refusal refusal = {};
-        struct moment now;
-        size_t mark;
         int r;
 
-        service_get_moment(s, &now);
-        mark = core_mark(s->core);
-        r = core_free_pasids(s->core, c, &pasid, 1, &now, &refusal);
-        if (r >= 0)
-                r = service_persist(s, service_store_of(s, c), mark, NULL, REASON_ATTACH_FAILED, &refusal);
+        r = service_free_because(s, c, &pasid, 1, REASON_ATTACH_FAILED, &refusal);
         if (r >= 0)
                 r = service_commit(s, &refusal);
         if (r < 0)

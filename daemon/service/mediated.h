@@ -167,6 +167,11 @@ void tenants_holder_gone(struct service *s, const char *holder);
 int tenants_holder_rename(struct service *s, const char *from, const char *to);
 void tenants_done(struct service *s);
 
+/* pasids.c */
+/* As service_free_pasids(), for another reason: a literal. */
+int service_free_because(struct service *s, struct consumer *c, const uint32_t *pasids, size_t n, const char *reason,
+                         struct refusal *refusal);
+
 /* hotplug.c */
 /* As service_rediscover(), but so many times a second at most; beyond that nothing is looked at. */
 int service_rediscover_for_request(struct service *s, struct refusal *refusal);

@@ -120,7 +120,8 @@ int service_alloc(struct service *s, struct consumer *c, struct alloc_request *r
         return service_persist(s, service_store_of(s, c), mark, private_data, "allocated", refusal);
 }
 
-int service_free_pasids(struct service *s, struct consumer *c, const uint32_t *pasids, size_t n, struct refusal *refusal) {
+int service_free_because(struct service *s, struct consumer *c, const uint32_t *pasids, size_t n, const char *reason,
+                         struct refusal *refusal) {
         struct store *store = service_store_of(s, c);
         struct ending ending;
         struct moment now;
@@ -136,7 +137,11 @@ int service_free_pasids(struct service *s, struct consumer *c, const uint32_t *p
         r = ending_detach_rows(s, &ending, &now, refusal);
         if (r >= 0)
                 r = core_free_pasids(s->core, c, pasids, n, &now, refusal);
-        return ending_commit(s, &ending, store, mark, "freed", r, refusal);
+        return ending_commit(s, &ending, store, mark, reason, r, refusal);
+}
+
+int service_free_pasids(struct service *s, struct consumer *c, const uint32_t *pasids, size_t n, struct refusal *refusal) {
+        return service_free_because(s, c, pasids, n, "freed", refusal);
 }
 
 int service_free_token(struct service *s, struct consumer *c, const char *token, size_t *ret_n, struct refusal *refusal) {

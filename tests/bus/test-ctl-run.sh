@@ -2,19 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # pasidctl run against the real daemon on a kernel of the test's own: what the
 # command finds, how it ends, and that nothing is left of it however it does.
-# shellcheck disable=SC2016
+# shellcheck disable=SC2016,SC2154
 set -eu
 : "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}"
 : "${top_builddir:=.}"
 # shellcheck source=tests/tap.sh
 . "$top_srcdir/tests/tap.sh"
+# shellcheck source=tests/bus/ctl-kit.sh
+. "$top_srcdir/tests/bus/ctl-kit.sh"
 
-ctl=$top_builddir/pasidctl
-if [ -x "$top_builddir/.libs/pasidctl" ]; then
-        # Each call spared the script that looks for the library.
-        ctl=$top_builddir/.libs/pasidctl
-        export LD_LIBRARY_PATH="$top_builddir/.libs"
-fi
 work=$(mktemp -d)
 export PASIDD_ADDRESS="unix:path=$work/pasidd.sock"
 export LC_ALL=C.UTF-8
@@ -30,16 +26,6 @@ cleanup() {
         rm -rf "$work"
 }
 trap cleanup EXIT
-
-# COMMAND...: until it is true, at most 20 s
-await() {
-        tries=0
-        until "$@"; do
-                tries=$((tries + 1))
-                [ $tries -lt 400 ] || return 1
-                sleep 0.05
-        done
-}
 
 # WHAT EXPECTED COMMAND...: what it prints, its complaints too
 expect() {

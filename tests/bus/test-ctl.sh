@@ -3,19 +3,15 @@
 # pasidctl against the real daemon on a socket of its own: what each verb
 # prints, word for word but for times and the tester's uid; exit statuses; and
 # what becomes of numbers that can't be printed.
-# shellcheck disable=SC2016
+# shellcheck disable=SC2016,SC2154
 set -eu
 : "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}"
 : "${top_builddir:=.}"
 # shellcheck source=tests/tap.sh
 . "$top_srcdir/tests/tap.sh"
+# shellcheck source=tests/bus/ctl-kit.sh
+. "$top_srcdir/tests/bus/ctl-kit.sh"
 
-ctl=$top_builddir/pasidctl
-if [ -x "$top_builddir/.libs/pasidctl" ]; then
-        # Hundreds of calls: each spared the script that looks for the library.
-        ctl=$top_builddir/.libs/pasidctl
-        export LD_LIBRARY_PATH="$top_builddir/.libs"
-fi
 uid=$(id -u)
 work=$(mktemp -d)
 export PASIDD_ADDRESS="unix:path=$work/pasidd.sock"
@@ -31,16 +27,6 @@ cleanup() {
         rm -rf "$work"
 }
 trap cleanup EXIT
-
-# COMMAND...: until it is true, at most 20 s
-await() {
-        tries=0
-        until "$@"; do
-                tries=$((tries + 1))
-                [ $tries -lt 400 ] || return 1
-                sleep 0.05
-        done
-}
 
 # Numbers that are freed stay cooling for the length of the test, so that nothing depends on its speed.
 cat >"$work/pasidd.conf" <<END
@@ -65,63 +51,6 @@ if ! await answers; then
 fi
 tap_ok "the daemon starts"
 
-# The parts that differ from run to run: times, which must have their form, the uid, columns as wide as the uid.
-normal() {
-        sed -E -e 's/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z/MICROS/g' \
-                -e 's/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\+00:00/SECONDS/g' \
-                -e "s/(\"uid\": ?)$uid\b/\1UID/g" -e "s/^uid:( +)$uid\$/uid:\1UID/" \
-                -e "s/ $uid (allocated|attached|cooling)/ UID \1/" -e "s/ $uid ([0-9]+ +[0-9]+ +[0-9]+ +[0-9]+ )/ UID \1/" \
-                -e "s/ $uid (SECONDS +SECONDS)/ UID \\1/" -e "s/ $uid:/ UID:/" -e "s|$work|WORK|g" -e 's/ +$//'
-}
-squeeze() { sed -E 's/  +/ /g; s/^ //'; }
-
-# NAME STATUS COMMAND...: stdout and stderr into $work/out and $work/err; no more than one line of the second
-try() {
-        name=$1
-        want=$2
-        shift 2
-        got=0
-        "$@" >"$work/out" 2>"$work/err" </dev/null || got=$?
-        lines=$(wc -l <"$work/err")
-        if [ "$got" -ne "$want" ]; then
-                tap_not_ok "$name" "$(printf 'exit status %s, not %s\n' "$got" "$want"; cat "$work/err")"
-        elif [ "$want" -eq 0 ] && [ "$lines" -ne 0 ]; then
-                tap_not_ok "$name" "$(cat "$work/err")"
-        elif [ "$want" -ne 0 ] && { [ "$lines" -ne 1 ] || ! grep -q '^pasidctl: .' "$work/err"; }; then
-                tap_not_ok "$name" "$(printf 'not one line of an error:\n'; cat "$work/err")"
-        else
-                return 0
-        fi
-        return 1
-}
-
-# NAME COMMAND..., with what it prints on standard input
-prints() {
-        expected=$(cat)
-        name=$1
-        shift
-        ! try "$name" 0 "$@" || tap_equal "$name" "$expected" "$(normal <"$work/out")"
-}
-# The same with runs of blanks as one
-prints_words() {
-        expected=$(cat)
-        name=$1
-        shift
-        ! try "$name" 0 "$@" || tap_equal "$name" "$expected" "$(squeeze <"$work/out" | normal)"
-}
-silent() { prints "$@" </dev/null; }
-# NAME WORDS COMMAND...: fails, prints nothing, and the sentence has the words
-refuses() {
-        name=$1
-        words=$2
-        shift 2
-        try "$name" 1 "$@" || return 0
-        if grep -qi -e "$words" "$work/err" && [ ! -s "$work/out" ]; then
-                tap_ok "$name"
-        else
-                tap_not_ok "$name" "$(cat "$work/err" "$work/out")"
-        fi
-}
 # NAME COMMAND...: prints JSON
 json() {
         name=$1

@@ -173,4 +173,5 @@ tap_equal "pasidctl check finds no drift" "pasidd's table agrees with the kernel
 tap_none "pasidd has nothing to complain about" "$(journalctl --boot --unit=pasidd.service --priority=err --output=cat --no-pager --quiet |
         grep -v 'SIGKILL\|killed' || true)"
 systemctl stop pasidd.socket pasidd.service
+rm -rf "$root/run/pasidd" /etc/cdi # whoever comes next finds nothing of it
 tap_done
