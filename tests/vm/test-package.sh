@@ -72,6 +72,8 @@ bind_vfio $WIDE
 succeeds "the packages are installed" dpkg -i /tests/packages/1/pasidd_*.deb /tests/packages/1/pasidd-tools_*.deb \
         /tests/packages/1/libpasid1_*.deb
 tap_equal "socket and daemon run" "active active" "$(systemctl is-active pasidd.socket pasidd.service | paste -sd' ')"
+systemctl --quiet is-active pasidd.service ||
+        journalctl --boot --unit=pasidd.service --output=cat --no-pager --lines=20 | sed 's/^/# /'
 tap_equal "now and after each boot" "enabled enabled" "$(systemctl is-enabled pasidd.socket pasidd.service | paste -sd' ')"
 tap_equal "the daemon is its own user" pasidd:pasid "$(stat -c %U:%G "/proc/$(main_pid)")"
 tap_equal "who may open the device that was there before" pasidd "$(stat -c %U /dev/vfio/devices/*)"
