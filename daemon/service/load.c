@@ -106,7 +106,8 @@ static int load_row(const struct store_row *row, void *userdata) {
         /* Its time was told by the clock of a boot that no DMA survived. */
         if (state == ROW_COOLING && load->other_boot)
                 freed_usec = 0;
-        if (state != row->state || freed_usec != row->freed_usec) {
+        /* Nobody asks again by the token of a number that was freed; memory drops it, and so does the table. */
+        if (state != row->state || freed_usec != row->freed_usec || (state == ROW_COOLING && row->token)) {
                 int r = note_changed(load, row);
 
                 if (r < 0)
