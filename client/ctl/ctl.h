@@ -32,7 +32,8 @@ struct verb {
 };
 
 extern const struct verb verb_accept, verb_alloc, verb_attach, verb_cdi, verb_check, verb_consumers, verb_detach,
-        verb_devices, verb_exit, verb_find, verb_free, verb_init, verb_list, verb_monitor, verb_run, verb_status, verb_transfer;
+        verb_devices, verb_exit, verb_find, verb_free, verb_init, verb_list, verb_metrics, verb_monitor, verb_run,
+        verb_status, verb_transfer;
 
 struct ctl {
         const struct verb *verb; /* NULL before it is known */

@@ -58,6 +58,14 @@ void json_record_bool(struct json_object **record, const char *key, bool value) 
         record_add(record, key, json_object_new_boolean(value));
 }
 
+void json_record_double(struct json_object **record, const char *key, double value) {
+        record_add(record, key, json_object_new_double(value));
+}
+
+void json_record_object(struct json_object **record, const char *key, struct json_object *value) {
+        record_add(record, key, value);
+}
+
 void json_record_null(struct json_object **record, const char *key) {
         if (*record && json_object_object_add(*record, key, NULL) < 0)
                 record_drop(record);

@@ -27,6 +27,9 @@ struct json_object *json_record_new(void);
 void json_record_text(struct json_object **record, const char *key, const char *value); /* NULL: null */
 void json_record_number(struct json_object **record, const char *key, uint64_t value);
 void json_record_bool(struct json_object **record, const char *key, bool value);
+void json_record_double(struct json_object **record, const char *key, double value);
+/* Takes value over. */
+void json_record_object(struct json_object **record, const char *key, struct json_object *value);
 void json_record_null(struct json_object **record, const char *key);
 void json_record_texts(struct json_object **record, const char *key, const char *const *values); /* NULL-terminated; NULL: none */
 

@@ -20,7 +20,7 @@
 static const struct verb *const verbs[] = {
         &verb_init, &verb_exit, &verb_alloc, &verb_free, &verb_attach, &verb_detach, &verb_find,
         &verb_run, &verb_list, &verb_consumers, &verb_devices, &verb_transfer, &verb_accept, &verb_monitor,
-        &verb_check, &verb_status, &verb_cdi,
+        &verb_metrics, &verb_check, &verb_status, &verb_cdi,
 };
 
 #define SHORT_USAGE "Usage: pasidctl [OPTION]... VERB [ARGUMENT]...\n"

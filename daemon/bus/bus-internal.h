@@ -10,6 +10,7 @@
 #include <systemd/sd-bus.h>
 
 #include "bus/bus.h"
+#include "internal/errors.h"
 #include "service/audit.h"
 
 struct busy;
@@ -53,6 +54,9 @@ struct bus {
         struct polkit *polkit;
         struct busy *busy;
         struct news *news;
+        uint64_t start_usec;                        /* CLOCK_REALTIME */
+        uint64_t n_refused[ERROR_TABLE_SIZE + 1];   /* in that table's order; those that are in none last */
+        uint64_t n_drift, drift_usec;               /* what the last Check found, and when; 0: never */
         struct audit_budget policy_budget, limit_budget; /* of lines about refusals */
         struct signals *signals;
 };

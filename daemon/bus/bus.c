@@ -13,6 +13,7 @@
 #include "bus/busy.h"
 #include "bus/listener.h"
 #include "bus/message-bus.h"
+#include "bus/metrics.h"
 #include "bus/news.h"
 #include "bus/peer-hold.h"
 #include "bus/polkit.h"
@@ -68,6 +69,7 @@ int bus_new(const struct bus_params *params, struct bus **ret, struct refusal *r
                 .table_path = params->table_path,
                 .procfs = params->procfs,
                 .reconnect_usec = params->reconnect_usec,
+                .start_usec = metrics_now(),
                 .policy_budget = AUDIT_OF_REFUSALS,
                 .limit_budget = AUDIT_OF_REFUSALS,
         };

@@ -13,6 +13,7 @@
 #include "bus/busy.h"
 #include "bus/error.h"
 #include "bus/caller.h"
+#include "bus/metrics.h"
 #include "bus/polkit.h"
 #include "log-ids.h"
 #include "log.h"
@@ -86,6 +87,7 @@ int call_answer(sd_bus_message *m, struct link *link, sd_bus_error *error, unsig
         if (r < 0) {
                 polkit_done(link->bus->polkit, m);
                 tell_refusal(&call, r);
+                metrics_count_refusal(link->bus, r, &call.refusal);
                 return error_from_refusal(error, r, &call.refusal);
         }
         if (!link->is_direct) /* a direct connection has its own end of a turn */

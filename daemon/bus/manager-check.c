@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "bus/authorise.h"
+#include "bus/metrics.h"
 #include "bus/options.h"
 #include "log-ids.h"
 #include "log.h"
@@ -138,6 +139,10 @@ int manager_check(struct call *call) {
                 return refuse(&call->refusal, EACCES, "Check was asked by uid %u; it tells of everybody's numbers, and of the "
                                                       "kernel's, and is for root only.", (unsigned) call->caller->uid);
         r = check(call, &checking);
+        if (r >= 0) {
+                call->link->bus->n_drift = checking.n_findings;
+                call->link->bus->drift_usec = metrics_now();
+        }
         sd_bus_message_unref(checking.reply);
         sd_bus_message_unref(checking.skipped);
         return r;

@@ -10,6 +10,7 @@
 #include "bus/manager-check.h"
 #include "bus/manager-init.h"
 #include "bus/message-bus.h"
+#include "bus/metrics.h"
 #include "bus/objects.h"
 #include "bus/authorise.h"
 #include "bus/transfer.h"
@@ -233,6 +234,7 @@ DEFINE_METHOD(manager_unsubscribe, CALL_CALLER);
 DEFINE_METHOD(manager_init, CALL_CALLER);
 DEFINE_METHOD(manager_accept, CALL_CALLER);
 DEFINE_METHOD(manager_check, CALL_READS | CALL_CALLER);
+DEFINE_METHOD(manager_get_metrics, CALL_READS | CALL_CALLER);
 
 static int get_text(sd_bus *sd, const char *path, const char *interface, const char *property, sd_bus_message *reply,
                     void *userdata, sd_bus_error *error) {
@@ -285,6 +287,8 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_NAMES("Check", "a{sv}", SD_BUS_PARAM(options), "a(osuss)a(ss)",
                                  SD_BUS_PARAM(findings) SD_BUS_PARAM(skipped),
                                  on_manager_check, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_NAMES("GetMetrics", NULL, , "a(sssa(sa{ss}d))", SD_BUS_PARAM(families),
+                                 on_manager_get_metrics, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Subscribe", NULL, NULL, on_manager_subscribe, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Unsubscribe", NULL, NULL, on_manager_unsubscribe, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_NAMES("PasidAllocated", "ou", SD_BUS_PARAM(consumer) SD_BUS_PARAM(pasid), 0),

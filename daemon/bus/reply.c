@@ -10,6 +10,7 @@
 
 #include "bus/connection.h"
 #include "bus/error.h"
+#include "bus/metrics.h"
 #include "log.h"
 
 static void reply_free(struct reply *reply) {
@@ -33,6 +34,8 @@ static void on_committed(void *userdata, int r, const struct refusal *refusal) {
 
         if (c)
                 TAILQ_REMOVE(&c->replies, reply, entry);
+        if (r < 0)
+                metrics_count_refusal(reply->bus, r, refusal);
         r = r < 0 ? send_error(reply->call, r, refusal) : sd_bus_send(NULL, reply->message, NULL);
         if (c) {
                 if (r < 0)
@@ -58,6 +61,7 @@ int reply_when_committed(struct call *call, sd_bus_message *message) {
         if (!reply)
                 return commit_and_send(call, message);
         *reply = (struct reply) {
+                .bus = call->link->bus,
                 .call = sd_bus_message_ref(call->message),
                 .message = sd_bus_message_ref(message),
         };

@@ -11,6 +11,7 @@ struct connection;
 
 struct reply {
         TAILQ_ENTRY(reply) entry;
+        struct bus *bus;
         struct connection *connection; /* NULL: of the message bus, or of a connection that is gone */
         sd_bus_message *call;
         sd_bus_message *message; /* what is sent once the commit is made */

@@ -250,6 +250,17 @@ void core_get_stats(const struct core *core, struct core_stats *ret);
 /* Live rows of a space (an IOMMU group) that are in the given state. */
 uint32_t core_space_count(const struct core *core, int32_t space, enum row_state state);
 
+/* Of 1..max, those that nobody else could be given in that space now, cooling ones and the whole host's too. */
+uint32_t core_space_taken(const struct core *core, int32_t space, uint32_t max);
+
+struct core_usage {
+        uid_t uid;
+        uint32_t n_consumers; /* not ended */
+        uint32_t n_live, n_cooling;
+};
+/* By ascending uid, each that has a consumer, ended ones too. after: NULL starts; false at the end. */
+bool core_usage_next(const struct core *core, const struct core_usage *after, struct core_usage *ret);
+
 /*
  * Loading. Between core_load_begin() and core_load_end() nothing is
  * journalled and no limit is enforced; -EBADMSG (with a text) for a table that

@@ -42,3 +42,20 @@ void owner_put(struct core *core, struct owner *owner) {
         tree_remove(&core->owners, &owner->node, compare, &owner->uid);
         free(owner);
 }
+
+bool core_usage_next(const struct core *core, const struct core_usage *after, struct core_usage *ret) {
+        const struct owner *owner = after ? to_owner(tree_after(core->owners, compare, &after->uid)) : NULL;
+
+        if (!after) {
+                const uid_t lowest = 0;
+
+                owner = owner_find(core, lowest);
+                if (!owner)
+                        owner = to_owner(tree_after(core->owners, compare, &lowest));
+        }
+        if (!owner)
+                return false;
+        *ret = (struct core_usage) {
+                .uid = owner->uid, .n_consumers = owner->n_consumers, .n_live = owner->n_live, .n_cooling = owner->n_cooling };
+        return true;
+}

@@ -54,6 +54,14 @@ void space_free_all(struct core *core) {
         }
 }
 
+uint32_t core_space_taken(const struct core *core, int32_t space, uint32_t max) {
+        const struct space *found = space_find(core, space);
+        uint32_t n = found ? idset_count(&found->taken, NUMBER_MIN, max) : 0;
+
+        /* What is taken on the whole host is taken in each space, and stands there in none. */
+        return space == SPACE_HOST ? n : n + idset_count(&core->host->taken, NUMBER_MIN, max);
+}
+
 uint32_t core_space_count(const struct core *core, int32_t space, enum row_state state) {
         const struct space *found = space_find(core, space);
 

@@ -14,6 +14,7 @@
 #include "kernel/debugfs.h"
 #include "kernel/discover.h"
 #include "kernel/iommufd.h"
+#include "kernel/measure.h"
 #include "kernel/monitor.h"
 #include "kernel/open.h"
 #include "kernel/pcilib.h"
@@ -26,7 +27,8 @@ struct linux_kernel {
         char *debugfs;
         char *dev;
         char *pci_ids; /* NULL: libpci's own */
-        const struct system_calls *calls;
+        struct measured_calls measured;
+        const struct system_calls *calls; /* those */
         int iommufd; /* the one that all of pasidd's devices are bound to; -EBADF until it is needed */
         struct monitor *monitor;
 };
@@ -184,6 +186,10 @@ static struct kernel *linux_free(struct kernel *k) {
         return NULL;
 }
 
+static const struct kernel_timings *linux_get_timings(const struct kernel *k) {
+        return &((const struct linux_kernel *) k)->measured.timings;
+}
+
 static const struct kernel_ops linux_ops = {
         .discover = linux_discover,
         .watch = linux_watch,
@@ -201,6 +207,7 @@ static const struct kernel_ops linux_ops = {
         .get_iommufd = linux_get_iommufd,
         .set_iommufd = linux_set_iommufd,
         .list_attached = linux_list_attached,
+        .get_timings = linux_get_timings,
         .free = linux_free,
 };
 
@@ -227,7 +234,8 @@ int kernel_new(const struct kernel_params *params, struct kernel **ret, struct r
         if (!l)
                 return refuse(refusal, ENOMEM, "out of memory");
         l->kernel.ops = &linux_ops;
-        l->calls = params->calls ? params->calls : &system_calls_real;
+        measure_init(&l->measured, params->calls ? params->calls : &system_calls_real);
+        l->calls = &l->measured.calls;
         l->iommufd = -EBADF;
         l->sysfs = strdup(params->sysfs ? params->sysfs : "/sys");
         l->procfs = strdup(params->procfs ? params->procfs : "/proc");

@@ -39,6 +39,32 @@ struct kernel_mapping {
 /* Something about some device may be another now: discover() tells what. */
 typedef void (*kernel_changed_t)(void *userdata);
 
+/* How long the kernel took, by kind of call. */
+enum kernel_timed {
+        KERNEL_TIMED_ATTACH,
+        KERNEL_TIMED_DETACH,
+        KERNEL_TIMED_BIND,
+        KERNEL_TIMED_IOAS,
+        KERNEL_TIMED_HWPT,
+        KERNEL_TIMED_DESTROY,
+        KERNEL_TIMED_MAP,
+        KERNEL_TIMED_UNMAP,
+        KERNEL_TIMED_OTHER,
+        KERNEL_TIMED_MAX_,
+};
+
+#define KERNEL_TIMING_BUCKETS 7U
+/* Each bucket's highest time, in nanoseconds; the last one has no limit. */
+extern const uint64_t kernel_timing_bounds[KERNEL_TIMING_BUCKETS - 1];
+
+struct kernel_timings {
+        struct kernel_timing {
+                uint64_t buckets[KERNEL_TIMING_BUCKETS]; /* calls, each in one */
+                uint64_t nsec;                           /* all of them together */
+                uint64_t n_failed;
+        } calls[KERNEL_TIMED_MAX_];
+};
+
 /*
  * Each that can fail returns 0 or a negative errno of include/internal/errors.h, with the sentence in refusal (NULL is
  * fine): the kernel's own errnos never pass through untranslated. Ids are iommufd's objects; 0 is none.
@@ -119,6 +145,9 @@ struct kernel_ops {
          */
         int (*list_attached)(struct kernel *k, const char *address, uint32_t **ret, size_t *ret_n,
                              struct refusal *refusal);
+
+        /* Since kernel_new(); lives as long as k. May be NULL: nobody measures. */
+        const struct kernel_timings *(*get_timings)(const struct kernel *k);
 
         struct kernel *(*free)(struct kernel *k);
 };

@@ -56,7 +56,7 @@ static bool is_above(uint64_t used, uint64_t length, uint64_t limit) {
         return limit > 0 && (length > limit || used > limit - length);
 }
 
-static uint64_t pinned_by(const struct service *s, uid_t uid) {
+uint64_t service_pinned_by(const struct service *s, uid_t uid) {
         const struct mediation *m;
         uint64_t pinned = 0;
 
@@ -67,7 +67,7 @@ static uint64_t pinned_by(const struct service *s, uid_t uid) {
 }
 
 int mappings_check_owner(const struct service *s, const struct consumer *c, uid_t uid, struct refusal *refusal) {
-        uint64_t used = pinned_by(s, uid), pinned = service_pinned_bytes(c);
+        uint64_t used = service_pinned_by(s, uid), pinned = service_pinned_bytes(c);
 
         if (uid == 0 || pinned == 0 || !is_above(used, pinned, s->limits.pinned_per_uid))
                 return 0;
@@ -86,7 +86,7 @@ int mappings_check_quota(const struct attachment *a, uint64_t length, struct ref
                                      length, refusal);
         if (c->uid == 0)
                 return 0;
-        of_uid = pinned_by(s, c->uid);
+        of_uid = service_pinned_by(s, c->uid);
         if (is_above(of_uid, length, s->limits.pinned_per_uid))
                 return refuse_pinned("the uid", "PinnedBytesPerUid", s->limits.pinned_per_uid, of_uid, length, refusal);
         return 0;

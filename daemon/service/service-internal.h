@@ -77,6 +77,7 @@ struct service {
 
         struct service_listener listener;
         bool want_news;
+        struct service_counters counters;
         struct audit_budget budget, storage_budget; /* of lines about changes, and about those that were refused */
 
         void (*get_moment)(struct moment *ret, void *userdata);

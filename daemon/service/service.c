@@ -48,6 +48,18 @@ const struct service_restored *service_get_restored(const struct service *s) {
         return &s->restored;
 }
 
+const struct service_counters *service_get_counters(const struct service *s) {
+        return &s->counters;
+}
+
+const struct service_limits *service_get_limits(const struct service *s) {
+        return &s->limits;
+}
+
+const struct kernel_timings *service_get_timings(const struct service *s) {
+        return s->kernel->ops->get_timings ? s->kernel->ops->get_timings(s->kernel) : NULL;
+}
+
 void service_set_listener(struct service *s, const struct service_listener *listener) {
         s->listener = listener ? *listener : (struct service_listener) {};
 }

@@ -25,6 +25,18 @@ struct service_restored {
         unsigned kept, detached, lost;
 };
 
+#define ENDS_MAX 8U
+
+/* Since service_new(). */
+struct service_counters {
+        uint64_t n_allocated;
+        struct {
+                const char *reason; /* a literal; NULL after the last */
+                uint64_t n;
+        } ends[ENDS_MAX]; /* of holdings; what finds no room here is with the last */
+        uint64_t n_commits, n_failed_commits;
+};
+
 /* Upward news, after the commit that made it true. */
 struct service_listener {
         void (*consumer_added)(const struct consumer *c, void *userdata);
@@ -102,6 +114,13 @@ int service_set_limits(struct service *s, const struct core_limits *limits, cons
 struct core *service_core(struct service *s);
 const struct device_list *service_devices(struct service *s);
 const struct service_restored *service_get_restored(const struct service *s);
+const struct service_counters *service_get_counters(const struct service *s);
+/* The limits that are in force. */
+const struct service_limits *service_get_limits(const struct service *s);
+/* NULL: the kernel layer measures nothing. */
+const struct kernel_timings *service_get_timings(const struct service *s);
+/* What the consumers of a uid have pinned. */
+uint64_t service_pinned_by(const struct service *s, uid_t uid);
 /* Looks at the machine's devices again. */
 int service_rediscover(struct service *s, struct refusal *refusal);
 

@@ -51,6 +51,16 @@ static void answer_pending(struct service *s, int r, const struct refusal *refus
         }
 }
 
+static void count_end(struct service_counters *counters, const char *reason) {
+        size_t i = 0;
+
+        while (i < ENDS_MAX - 1 && counters->ends[i].reason && strcmp(counters->ends[i].reason, reason) != 0)
+                i++;
+        if (!counters->ends[i].reason)
+                counters->ends[i].reason = i < ENDS_MAX - 1 ? reason : "other";
+        counters->ends[i].n++;
+}
+
 static void tell_news(struct service *s) {
         const struct service_listener *l = &s->listener;
         struct change change;
@@ -89,6 +99,7 @@ static void tell_news(struct service *s) {
                                 l->consumer_moved(change.consumer, change.old_uid, l->userdata);
                         break;
                 case CHANGE_ROW_ADDED:
+                        s->counters.n_allocated++;
                         if (s->want_news && l->pasid_allocated)
                                 l->pasid_allocated(change.consumer, change.row->pasid, l->userdata);
                         break;
@@ -97,7 +108,10 @@ static void tell_news(struct service *s) {
                                 l->pasid_lost(change.consumer, change.row->pasid, reason, l->userdata);
                         /* fall through */
                 case CHANGE_ROW_REMOVED:
-                        if (s->want_news && l->pasid_freed && change_is_end(&change))
+                        if (!change_is_end(&change))
+                                break;
+                        count_end(&s->counters, reason);
+                        if (s->want_news && l->pasid_freed)
                                 l->pasid_freed(change.consumer, change.row->pasid, reason, l->userdata);
                         break;
                 case CHANGE_CONSUMER_HOLDER:
@@ -138,10 +152,12 @@ int service_commit(struct service *s, struct refusal *refusal) {
                 refusal = &local; /* those who wait are told in any case */
         r = s->open_store->ops->commit(s->open_store, refusal);
         if (r < 0) {
+                s->counters.n_failed_commits++;
                 tell_storage(s, r, refusal);
                 abandon(s, r, refusal);
                 return r;
         }
+        s->counters.n_commits++;
         s->open_store = NULL;
         tell_news(s);
         reaper_committed(s);

@@ -599,6 +599,27 @@ struct pasid_status {
 int pasid_get_status(struct pasid_client *client, struct pasid_status *ret);
 
 /*
+ * One number of what the daemon measures, in the words of OpenMetrics: its
+ * family, that family's type and help, what follows the family's name in its
+ * own ("", "_total", "_bucket"), labels, value.
+ */
+struct pasid_metric {
+        size_t size;
+        const char *family, *type, *help, *suffix;
+        const char *const *labels; /* keys and values in turn, NULL-terminated */
+        double value;
+};
+typedef int (*pasid_metric_cb)(const struct pasid_metric *metric, void *userdata);
+
+/*
+ * Calls back for each, those of a family together. Which there are is no part
+ * of this interface: pasidctl(1) lists them.
+ * EACCES neither root nor in the daemon's group; the callback's value; any
+ * call. Since 0.1.
+ */
+int pasid_metric_for_each(struct pasid_client *client, pasid_metric_cb callback, void *userdata);
+
+/*
  * Mediated mode: puts a PASID to use on all devices of its consumer, with an
  * address space of its own, in which nothing is mapped yet; and the opposite,
  * which ends all its mappings too. A device that nobody used is opened for it.

@@ -67,7 +67,7 @@ verbs=$("$ctl" --help | sed -n 's/^  \([a-z]*\)  *[A-Z].*/\1/p')
 common=$("$ctl" --help | options | sort -u)
 
 echo "$verbs" >"$work/got"
-printf '%s\n' init exit alloc free attach detach find run list consumers devices transfer accept monitor check status cdi >"$work/expected"
+printf '%s\n' init exit alloc free attach detach find run list consumers devices transfer accept monitor metrics check status cdi >"$work/expected"
 same "help lists the verbs of this version"
 
 echo "$verbs" >"$work/expected"
@@ -248,6 +248,8 @@ exits 2 "check of something" "$ctl" check a
 exits 2 "find without a number" "$ctl" find
 exits 2 "find of no number" "$ctl" find vm-1
 exits 2 "find --history of one consumer" "$ctl" find 4 vm-1 --history
+exits 2 "metrics of something" "$ctl" metrics a
+exits 2 "metrics in no format" "$ctl" metrics --format=xml
 exits 2 "list of two" "$ctl" list a b
 exits 2 "list --state=x" "$ctl" list --state=x
 exits 2 "consumers of something" "$ctl" consumers a

@@ -1,0 +1,175 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What the real daemon measures, as pasidctl writes it: read by the grammar of
+# OpenMetrics, compared with what was done, and written down as the example for
+# node_exporter does it.
+# shellcheck disable=SC2016
+set -eu
+: "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}"
+: "${top_builddir:=.}"
+# shellcheck source=tests/tap.sh
+. "$top_srcdir/tests/tap.sh"
+
+ctl=$(cd "$top_builddir" && pwd)/pasidctl
+uid=$(id -u)
+work=$(mktemp -d)
+export PASIDD_ADDRESS="unix:path=$work/pasidd.sock"
+export LC_ALL=C.UTF-8
+daemon=
+
+cleanup() {
+        [ -z "$daemon" ] || kill "$daemon" 2>/dev/null || true
+        wait
+        rm -rf "$work"
+}
+trap cleanup EXIT
+
+await() {
+        tries=0
+        until "$@"; do
+                tries=$((tries + 1))
+                [ $tries -lt 400 ] || return 1
+                sleep 0.05
+        done
+}
+
+if ! command -v python3 >/dev/null; then
+        tap_skip "metrics" "no python3"
+        tap_done
+fi
+printf '[Daemon]\nReuseDelaySec=3600\n[Limits]\nPasidsPerUid=1000\n' >"$work/pasidd.conf"
+chmod 755 "$work"
+sh "$top_srcdir/tests/data/mk-sysfs.sh" "$work/machine"
+"$top_builddir/pasidd" --bus=none --listen="$PASIDD_ADDRESS" --runtime-dir="$work/run" --state-dir="$work/state" \
+        --config="$work/pasidd.conf" --sysfs="$work/machine/sys" --procfs="$work/machine/proc" --log-level=err \
+        2>"$work/log" &
+daemon=$!
+answers() { "$ctl" status >/dev/null 2>&1; }
+if ! await answers; then
+        tap_not_ok "the daemon starts" "$(cat "$work/log")"
+        tap_done
+fi
+
+# What is wrong with the text on standard input; the samples are in $work/samples
+complaints() {
+        python3 "$top_srcdir/tests/data/openmetrics.py" >"$work/samples" 2>"$work/why" || true
+        cat "$work/why"
+}
+look() {
+        "$ctl" metrics >"$work/text"
+        complaints <"$work/text" >"$work/complaints"
+}
+# NAME{LABELS}: its value
+value() {
+        awk -v name="$1" '$1 == name { print $2 }' "$work/samples"
+}
+
+# The reader knows mistakes: each of these is one.
+while IFS='|' read -r what text; do
+        # shellcheck disable=SC2059 # it is a format
+        if [ -n "$(printf "$text" | complaints)" ]; then
+                tap_ok "the reader finds $what"
+        else
+                tap_not_ok "the reader finds $what" "$text"
+        fi
+done <<'END'
+no end|# TYPE a gauge\na 1\n
+a counter without _total|# TYPE a counter\na 1\n# EOF\n
+a stray sample|# TYPE a gauge\nb 1\n# EOF\n
+a bare quotation mark|# TYPE a gauge\na{x="\042"} 1\n# EOF\n
+a family in two places|# TYPE a gauge\na 1\n# TYPE b gauge\nb 1\n# TYPE a gauge\na 2\n# EOF\n
+the same sample twice|# TYPE a gauge\na{x="1",y="2"} 1\na{y="2",x="1"} 1\n# EOF\n
+buckets that descend|# TYPE a histogram\na_bucket{le="1"} 2\na_bucket{le="+Inf"} 1\na_count 1\na_sum 1\n# EOF\n
+END
+tap_none "and nothing in what is right" "$(printf '# HELP a \\\\ \\n\n# TYPE a gauge\na{x="\\\\"} 1\n# EOF\n' | complaints)"
+
+look
+tap_none "what it measures is OpenMetrics" "$(cat "$work/complaints")"
+tap_equal "nothing is given out" 0 "$(value pasidd_allocations_total)"
+tap_equal "all is free on the host" 1048575 "$(value 'pasidd_free_numbers{space="host"}')"
+started=$(value pasidd_start_time_seconds)
+
+"$ctl" init vm
+"$ctl" init dev --device 0000:01:00.0
+group=$(basename "$(readlink "$work/machine/sys/bus/pci/devices/0000:01:00.0/iommu_group")")
+before=$(value "pasidd_free_numbers{space=\"$group\"}")
+"$ctl" alloc vm --count=5 --private=secret-of-vm >/dev/null
+"$ctl" alloc dev --count=3 --min=100 >/dev/null
+"$ctl" free vm 1 2
+"$ctl" free vm 1 2>/dev/null || true
+"$ctl" alloc vm --min=1 --max=1 2>/dev/null || true
+"$ctl" exit dev
+look
+tap_none "it still is" "$(cat "$work/complaints")"
+tap_equal "given out" 8 "$(value pasidd_allocations_total)"
+tap_equal "freed" 2 "$(value 'pasidd_ends_total{reason="freed"}')"
+tap_equal "ended by Exit" 3 "$(value 'pasidd_ends_total{reason="exit"}')"
+tap_equal "allocated on the host" 3 "$(value 'pasidd_numbers{space="host",state="allocated"}')"
+tap_equal "cooling on the host" 2 "$(value 'pasidd_numbers{space="host",state="cooling"}')"
+tap_equal "cooling in the device's group" 3 "$(value "pasidd_numbers{space=\"$group\",state=\"cooling\"}")"
+tap_equal "free on the host" 1048570 "$(value 'pasidd_free_numbers{space="host"}')"
+tap_equal "what the host has is free in no group" $((before - 8)) "$(value "pasidd_free_numbers{space=\"$group\"}")"
+tap_equal "of this uid, cooling ones counted" 8 "$(value "pasidd_uid_numbers{uid=\"$uid\"}")"
+tap_equal "its consumers" 1 "$(value "pasidd_uid_consumers{uid=\"$uid\"}")"
+tap_equal "a limit" 1000 "$(value 'pasidd_limit{setting="PasidsPerUid"}')"
+tap_equal "refused: not allocated" 1 "$(value 'pasidd_refusals_total{error="NoSuchPasid"}')"
+tap_equal "refused: cooling" 1 "$(value 'pasidd_refusals_total{error="CoolingDown"}')"
+tap_equal "refused: nothing else" 2 "$(awk '/^pasidd_refusals_total/ { n += $2 } END { print n }' "$work/samples")"
+tap_equal "a usable device" 1 "$(value "pasidd_device_usable{device=\"0000:01:00.0\",space=\"$group\"}")"
+tap_equal "nobody has looked for drift" "" "$(value pasidd_drift_findings)"
+if "$ctl" check >/dev/null 2>&1; then
+        look
+        tap_equal "after check, what it found" 0 "$(value pasidd_drift_findings)"
+else
+        tap_skip "after check, what it found" "needs root"
+fi
+tap_none "private data is not in it" "$(grep secret "$work/text" || true)"
+tap_equal "no restart" "$started" "$(value pasidd_start_time_seconds)"
+
+"$ctl" metrics --format=prometheus >"$work/prometheus"
+if command -v promtool >/dev/null; then
+        tap_equal "promtool has nothing against it" "" "$(promtool check metrics <"$work/prometheus" 2>&1 || true)"
+else
+        tap_skip "promtool has nothing against it" "no promtool"
+fi
+tap_none "each sample has its type before it" "$(awk '$1 == "#" { if ($2 == "TYPE") { name = $3; type = $4 } next }
+        { split($1, part, "{"); sub(type == "histogram" ? "_(bucket|count|sum)$" : "^$", "", part[1]); if (part[1] != name) print }' "$work/prometheus")"
+tap_equal "JSON has the same" "$(grep -vc '^#' "$work/text")" "$("$ctl" metrics --json=short |
+        python3 -c 'import json, sys; print(len([m for m in json.load(sys.stdin) if set(m) == {"name", "type", "labels", "value"}]))')"
+
+# Half of what there is to see is none of anybody's business.
+nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+if [ "$uid" -eq 0 ] && nobody "$ctl" --version >/dev/null 2>&1; then
+        chmod 666 "$work/pasidd.sock"
+        tap_equal "others are refused" 1 "$(nobody "$ctl" metrics 2>&1 | grep -c 'neither root nor in group')"
+else
+        tap_skip "others are refused" "needs root, and a build that nobody can read"
+fi
+
+# The example, with its own command.
+unit=$top_srcdir/doc/examples/pasidd-metrics.service
+mkdir "$work/textfile" "$work/bin"
+ln -s "$ctl" "$work/bin/pasidctl"
+sed -n "s/^ExecStart=.bin.sh -c '\(.*\)'\$/\1/p" "$unit" >"$work/command"
+run_example() { PATH="$work/bin:$PATH" DIRECTORY="$work/textfile" sh "$work/command" 2>"$work/err"; }
+run_example
+tap_equal "the example writes a file, and only that" pasidd.prom "$(ls "$work/textfile")"
+tap_equal "with all that there is" "$(grep -c '^# TYPE' "$work/prometheus")" "$(grep -c '^# TYPE' "$work/textfile/pasidd.prom")"
+cp "$work/textfile/pasidd.prom" "$work/last"
+kill "$daemon"
+wait "$daemon" || true
+daemon=
+got=0
+run_example || got=$?
+tap_equal "without pasidd it fails" 1 "$got"
+tap_equal "and the last one stays whole" "$(cat "$work/last")" "$(cat "$work/textfile/pasidd.prom")"
+if command -v systemd-analyze >/dev/null; then
+        mkdir "$work/units"
+        sed "s|^ExecStart=/bin/sh|ExecStart=$(command -v sh)|" "$unit" >"$work/units/pasidd-metrics.service"
+        cp "$top_srcdir/doc/examples/pasidd-metrics.timer" "$top_srcdir/systemd/pasidd.socket" "$work/units/"
+        tap_none "systemd has nothing against service and timer" "$(SYSTEMD_UNIT_PATH=$work/units: systemd-analyze verify --man=no \
+                --recursive-errors=no "$work/units/pasidd-metrics.service" "$work/units/pasidd-metrics.timer" 2>&1 | grep pasidd-metrics || true)"
+else
+        tap_skip "systemd has nothing against service and timer" "no systemd-analyze"
+fi
+tap_done
