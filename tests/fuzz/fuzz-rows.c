@@ -19,7 +19,7 @@ static const struct {
         const char *columns[COLUMNS_MAX];
 } tables[] = {
         { "consumer", "id", { "id", "uid", "name", "min", "max", "quota", "hold", "holder", "mode", "since", "ended", "home" } },
-        { "pasid", "key", { "key", "consumer", "since", "freed", "state", "token", "private" } },
+        { "pasid", "key", { "key", "consumer", "since", "freed", "state", "token", "private", "held" } },
         { "consumer_device", "consumer, n", { "consumer", "n", "address", "space", "max_pasid" } },
         { "attachment", "consumer, pasid", { "consumer", "pasid", "ioas" } },
         { "attachment_device", "consumer, pasid, address", { "consumer", "pasid", "address", "device_id", "hwpt" } },
