@@ -295,6 +295,8 @@ int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to) {
 }
 
 static void content_write(struct content *c, size_t at, const unsigned char *data, size_t size) {
+        if (size == 0)
+                return;
         if (at + size > c->size) {
                 c->data = realloc(c->data, at + size);
                 ck_assert_ptr_nonnull(c->data);
