@@ -52,16 +52,16 @@ struct service {
 
         struct gone_list gone;
         sd_event_source *gone_source;
-        bool has_orphans; /* consumers to be ended when there is memory for it */
 
         const char *procfs, *cgroupfs;
         struct hold_watch_list new_watches;  /* their consumers are not committed */
         struct hold_watch_list watches;
         struct hold_watch_list over_watches; /* their consumers' ends are not committed */
         sd_event_source *reaper_source;
+        bool has_orphans;         /* consumers to be ended when there is memory for it */
         bool has_dropped;         /* the fd store may still have what was taken out of it */
-        uint64_t walks_usec;      /* CLOCK_MONOTONIC: when the present second of looks at all devices for requests began */
-        unsigned n_walks;         /* in it */
+        unsigned n_walks;         /* looks at all devices for requests, in the present second */
+        uint64_t walks_usec;      /* CLOCK_MONOTONIC: when that began */
         uint64_t next_sweep_usec; /* CLOCK_MONOTONIC, for those that requests ask for */
 
         struct fd_keeper keeper; /* its functions may be NULL */

@@ -45,12 +45,12 @@ tap_equal "the settings can be read anew" "$pid success" \
         "$(systemctl reload pasidd.service && systemctl show --value --property=MainPID,Result pasidd.service | paste -sd' ')"
 tap_equal "a consumer by the bus" "" "$(pasidctl --address=system init vm --device "$WIDE" 2>&1)"
 tap_equal "a number" 1 "$(pasidctl alloc vm | wc -l)"
-# EVENT FIELD=VALUE...: how many lines of the journal have that id of log-ids.h and these fields
+# EVENT FIELD=VALUE...: how many lines of this daemon's have that id of log-ids.h and these fields
 logged() {
         event=$1
         shift
         journalctl --sync
-        journalctl --boot --unit=pasidd.service --output=json --no-pager --quiet "MESSAGE_ID=$event" "$@" |
+        journalctl --boot --unit=pasidd.service --output=json --no-pager --quiet "_PID=$pid" "MESSAGE_ID=$event" "$@" |
                 jq -r 'select(.MESSAGE and .PRIORITY) | .MESSAGE' | wc -l
 }
 made=ab13461f297c44ca89c7aaf52b9e72c8 ended=b3f474bd143b4c349e3204a16466c468
@@ -61,7 +61,7 @@ tap_equal "what is known of the number then" '["short",0,"exit"]' \
         "$(pasidctl find 77 --history --json=short | jq -c '.[0] | [.consumer, .uid, .reason]')"
 journalctl --update-catalog
 tap_equal "the catalogue explains it" 1 \
-        "$(journalctl --boot --unit=pasidd.service --catalog --no-pager --quiet "MESSAGE_ID=$ended" | grep -c 'A consumer of PASIDs ended')"
+        "$(journalctl --boot --unit=pasidd.service --catalog --no-pager --quiet "_PID=$pid" "MESSAGE_ID=$ended" | grep -c 'A consumer of PASIDs ended')"
 tap_none "private data is in no line" "$(journalctl --boot --output=export --no-pager --quiet | grep -a secret-of-short || true)"
 systemctl restart pasidd.service
 tap_equal "a restart keeps it" 1 "$(pasidctl list vm --no-legend | wc -l)"
