@@ -19,6 +19,8 @@
 
 #define GROUP 4242
 #define TURNS_MAX 100000 /* to come to rest in; some hundreds are usual */
+#define RESTS_MAX 200 /* of so many microseconds at most */
+#define REST_USEC 10000
 #define RELEASE_USEC (3600 * 1000000ULL)
 
 static uid_t connecting_uid; /* of who is at the other end of the connection that is accepted next */
@@ -255,8 +257,27 @@ void world_hang_up(struct world *w) {
         w->hold_end = close_fd(w->hold_end);
 }
 
+static bool is_answered(const struct world *w) {
+        for (unsigned i = 0; i < FUZZ_CLIENTS; i++) {
+                const struct fuzz_client *c = &w->clients[i];
+
+                if (c->sd && sd_bus_is_open(c->sd) > 0 && c->n_calls != c->n_answers)
+                        return false;
+        }
+        return true;
+}
+
+/* A client that has had more than its share rests for a moment. */
+static void await_answers(struct world *w) {
+        for (unsigned n = 0; n < RESTS_MAX && !w->is_delayed && !is_answered(w); n++) {
+                (void) sd_event_run(w->fixture.event, REST_USEC);
+                world_settle(w);
+        }
+}
+
 void world_end(struct world *w) {
         world_settle(w);
+        await_answers(w);
         for (unsigned i = 0; i < FUZZ_CLIENTS; i++) {
                 struct fuzz_client *c = &w->clients[i];
 
