@@ -52,16 +52,29 @@ static int authenticate(const struct fixture *f, bool for_fds) {
                 ck_assert_int_eq(raw_send(fd, "NEGOTIATE_UNIX_FD\r\n", 19), 0);
                 await_line(fd, "AGREE_UNIX_FD");
         }
-        ck_assert_int_eq(raw_send(fd, "BEGIN\r\n", 7), 0);
         return fd;
 }
 
 int raw_connect_authenticated(const struct fixture *f) {
-        return authenticate(f, false);
+        int fd = authenticate(f, false);
+
+        raw_begin(fd);
+        return fd;
 }
 
 int raw_connect_for_fds(const struct fixture *f) {
+        int fd = raw_connect_to_begin(f);
+
+        raw_begin(fd);
+        return fd;
+}
+
+int raw_connect_to_begin(const struct fixture *f) {
         return authenticate(f, true);
+}
+
+void raw_begin(int fd) {
+        ck_assert_int_eq(raw_send(fd, "BEGIN\r\n", 7), 0);
 }
 
 void raw_send_fds(int fd, const void *data, size_t size, int passed, size_t n_fds) {

@@ -17,6 +17,9 @@ int raw_connect(const struct fixture *f);
 int raw_connect_authenticated(const struct fixture *f);
 /* The same, with file descriptors negotiated. */
 int raw_connect_for_fds(const struct fixture *f);
+/* The same, but for the last line, which raw_begin() sends. */
+int raw_connect_to_begin(const struct fixture *f);
+void raw_begin(int fd);
 /* Sends data with n_fds duplicates of a file descriptor. */
 void raw_send_fds(int fd, const void *data, size_t size, int passed, size_t n_fds);
 /* Waits for the next answer; true if those bytes are in it. */

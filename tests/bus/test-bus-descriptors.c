@@ -4,6 +4,7 @@
  * daemon has none of them left; and an honest client loses none of its own.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -20,7 +21,7 @@ static struct beside begin_with_drops(void) {
         return beside_begin(NULL);
 }
 
-/* Authentication is over: file descriptors that come along with its last line are another case, which sd-bus sees to. */
+/* Authentication is over: file descriptors that come along with its last line are another case. */
 static int connect_ready(const struct fixture *f) {
         uint8_t call[RAW_CALL_MAX];
         int fd = raw_connect_for_fds(f);
@@ -237,16 +238,28 @@ START_TEST(limit_is_set_back) {
 }
 END_TEST
 
-/* The last line of the authentication and a message in one go. */
+/*
+ * The last line of the authentication and a message: read in one go, as the daemon is stopped until both lie there, which
+ * sd-bus takes for an attack; or as it comes.
+ */
 START_TEST(with_the_last_line) {
         struct beside t = begin_with_drops();
 
-        for (size_t i = 0; i < 5; i++) {
-                int fd = raw_connect_for_fds(t.f);
+        for (size_t i = 0; i < 30; i++) {
                 uint8_t call[RAW_CALL_MAX];
-                size_t n = raw_map(call, 1, t.path, 2, 0);
+                size_t n = raw_map(call, 1, t.path, 2, 0), n_fds = i % 5 == 0 ? FDS_MAX : i % 5;
+                int fd = raw_connect_to_begin(t.f);
 
-                raw_send_fds(fd, call, n, STDERR_FILENO, i == 0 ? FDS_MAX : i);
+                if (i % 2)
+                        ck_assert_int_eq(kill(t.f->daemon->pid, SIGSTOP), 0);
+                raw_begin(fd);
+                raw_send_fds(fd, call, n, STDERR_FILENO, n_fds);
+                ck_assert_int_eq(kill(t.f->daemon->pid, SIGCONT), 0);
+                if (n_fds == 1) { /* it waits for its message; the next one is not that */
+                        n = raw_call(call, 2, PASIDD_PATH, PASIDD_IFACE_MANAGER, "Subscribe", false);
+                        (void) raw_send(fd, call, n);
+                }
+                ck_assert_msg(raw_await_close(fd) == 0, "with %zu: the connection was not closed", n_fds);
                 expect_none_left(&t);
                 (void) close_fd(fd);
         }
