@@ -6,6 +6,16 @@
 tap_count=0
 tap_failed=0
 
+# COMMAND...: until it is true, for 20 s at most; for what nobody tells of
+await() {
+        tries=0
+        until "$@"; do
+                tries=$((tries + 1))
+                [ $tries -lt 1000 ] || return 1
+                sleep 0.02
+        done
+}
+
 # result "ok"|"not ok" NAME
 tap_result() {
         tap_count=$((tap_count + 1))

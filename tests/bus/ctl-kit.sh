@@ -9,16 +9,6 @@ if [ -x "$top_builddir/.libs/pasidctl" ]; then
         export LD_LIBRARY_PATH="$top_builddir/.libs"
 fi
 
-# COMMAND...: until it is true, at most 20 s
-await() {
-        tries=0
-        until "$@"; do
-                tries=$((tries + 1))
-                [ $tries -lt 400 ] || return 1
-                sleep 0.05
-        done
-}
-
 # The parts that differ from run to run: times, which must have their form, the uid, columns as wide as the uid.
 normal() {
         sed -E -e 's/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z/MICROS/g' \

@@ -33,16 +33,6 @@ numbers() { "$ctl" list --no-legend | awk '{ print $1 }' | xargs; }
 one_went_back() { [ "$(wc -l <"$work/out")" -eq 3 ] && [ "$(numbers | wc -w)" -eq 2 ]; }
 has_begun() { [ -n "$("$ctl" list)" ]; }
 is_over() { [ "$("$ctl" consumers)" = "" ]; }
-# COMMAND...: until it is true, at most 20 s
-await() {
-        tries=0
-        until "$@"; do
-                tries=$((tries + 1))
-                [ $tries -lt 400 ] || return 1
-                sleep 0.05
-        done
-}
-
 # NAME FORMAT COMMAND...: takes three numbers, prints such a line for each, gives one back, and the rest at its end
 try() {
         name=$1 format=$2

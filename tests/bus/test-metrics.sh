@@ -24,15 +24,6 @@ cleanup() {
 }
 trap cleanup EXIT
 
-await() {
-        tries=0
-        until "$@"; do
-                tries=$((tries + 1))
-                [ $tries -lt 400 ] || return 1
-                sleep 0.05
-        done
-}
-
 if ! command -v python3 >/dev/null; then
         tap_skip "metrics" "no python3"
         tap_done

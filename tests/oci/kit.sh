@@ -22,16 +22,6 @@ daemon=
 first=0000:01:00.0 second=0000:02:00.0
 root=$work/bundle/rootfs
 
-# COMMAND...: until it is true, at most 20 s
-await() {
-        tries=0
-        until "$@"; do
-                tries=$((tries + 1))
-                [ $tries -lt 1000 ] || return 1
-                sleep 0.02
-        done
-}
-
 answers() { "$ctl" status >/dev/null 2>&1; }
 
 # 02 has a driver of its own; a number that was freed can be given again at once
