@@ -33,8 +33,8 @@ stop_children() {
 make_memory_directory() {
         local base=/dev/shm available name
 
-        # One name for all runs of this clone, so that what a killed run left is cleared away by the next.
-        name=pasidd-vm-$(id -u)-$(cksum <<<"$cache" | cut -d' ' -f1)
+        # One name for all runs of this machine by this clone, so that what a killed run left is cleared away by the next.
+        name=pasidd-vm-$(id -u)-$(cksum <<<"$work" | cut -d' ' -f1)
         rm -rf "/dev/shm/$name" "${TMPDIR:-/tmp}/$name"
         available=$(df --output=avail -B1 /dev/shm 2>/dev/null | tail -n 1 || true)
         if [[ ${available:-0} -lt $(numfmt --from=iec "$1") || ! -w /dev/shm ]]; then
