@@ -489,10 +489,11 @@ await gone || true
 
 # --- many ---
 
+rows=${CTL_MANY:-990000}
 "$ctl" init many
 "$ctl" alloc dev --min=3 --max=3 >/dev/null
-try "alloc of 990000" 0 "$ctl" alloc many --min=2000 --count=990000
-tap_equal "alloc of 990000" 990000 "$(wc -l <"$work/out")"
+try "alloc of $rows" 0 "$ctl" alloc many --min=2000 --count="$rows"
+tap_equal "alloc of $rows" "$rows" "$(wc -l <"$work/out")"
 # The most memory that a command ever had, in KiB; few rows beside, as the measure.
 memory() {
         # What AddressSanitizer keeps back is not the program's.
@@ -508,22 +509,22 @@ if command -v python3 >/dev/null; then
         for form in --no-pager --json=short; do
                 many=$(memory "$work/out" "$ctl" list many $form)
                 grown=$((many - few))
-                tap_equal "list $form of 990000 in the memory of few (+$grown KiB)" yes "$([ $grown -lt 8192 ] && echo yes)"
+                tap_equal "list $form of $rows in the memory of few (+$grown KiB)" yes "$([ $grown -lt 8192 ] && echo yes)"
                 case $form in
-                --no-pager) tap_equal "it has all of them" 990001 "$(wc -l <"$work/out")" ;;
+                --no-pager) tap_equal "it has all of them" $((rows + 1)) "$(wc -l <"$work/out")" ;;
                 --json=short)
-                        tap_equal "it has all of them" 990000 "$(grep -o '"pasid":' "$work/out" | wc -l)"
+                        tap_equal "it has all of them" "$rows" "$(grep -o '"pasid":' "$work/out" | wc -l)"
                         tap_equal "and is one array" "1 [{ }]" "$(wc -l <"$work/out") $(head -c 2 "$work/out") $(tail -c 3 "$work/out")"
                         ;;
                 esac
         done
 else
-        tap_skip "list of 990000 in the memory of few" "no python3"
+        tap_skip "list of $rows in the memory of few" "no python3"
 fi
 tap_equal "list for a reader who left" "141 0" \
         "$({ got=0; "$ctl" list many 2>"$work/err" || got=$?; echo $got >"$work/status"; } | head -n 1 >/dev/null
            echo "$(cat "$work/status") $(wc -l <"$work/err")")"
-silent "exit of 990000" "$ctl" exit many
+silent "exit of $rows" "$ctl" exit many
 
 # --- the end ---
 

@@ -105,7 +105,7 @@ START_TEST(killed_at_every_call) {
         bool is_over = false;
         unsigned at;
 
-        for (at = 1; !is_over; at++) {
+        for (at = 1; !is_over; at += fixture_step()) {
                 struct fixture f;
                 int status = 0;
                 pid_t pid;

@@ -41,6 +41,14 @@ void fixture_done(struct fixture *f) {
         ck_assert_int_eq(nftw(f->top, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
 }
 
+unsigned fixture_step(void) {
+        const char *text = getenv("STORE_STEP");
+        unsigned long n = text ? strtoul(text, NULL, 10) : 1;
+
+        ck_assert_uint_ge(n, 1);
+        return (unsigned) n;
+}
+
 int fixture_try_open(struct fixture *f) {
         const struct store_params params = { .directory = f->dir, .durable = f->durable, .boot_id = f->boot_id };
         int r;

@@ -44,6 +44,8 @@ void fixture_init(struct fixture *f, bool durable, bool on_tmpfs);
 #define FIXTURE_KINDS 3
 void fixture_init_kind(struct fixture *f, int kind);
 void fixture_done(struct fixture *f);
+/* From one moment at which a test has something happen to the next: 1, or STORE_STEP where each takes too long. */
+unsigned fixture_step(void);
 int fixture_try_open(struct fixture *f);
 void fixture_open(struct fixture *f);
 void fixture_close(struct fixture *f);

@@ -281,7 +281,7 @@ START_TEST(a_migration_fails_at_any_call) {
         bool is_over = false;
 
         populate(_i);
-        for (unsigned at = 1; !is_over; at++) {
+        for (unsigned at = 1; !is_over; at += fixture_step()) {
                 struct fault_plan plan = { .mode = FAULT_ONCE, .code = SQLITE_FULL, .at = at };
 
                 restore_old();
@@ -296,7 +296,7 @@ START_TEST(a_migration_fails_at_any_call) {
                 fixture_close(&f);
                 fault_vfs_remove();
         }
-        ck_assert_uint_ge(refused, 2); /* where the log is mapped there is not much to fail */
+        ck_assert_uint_ge(refused, fixture_step() == 1 ? 2 : 1); /* where the log is mapped there is not much to fail */
 }
 END_TEST
 
@@ -316,7 +316,7 @@ START_TEST(a_migration_is_killed_at_any_call) {
         unsigned at;
 
         populate(_i);
-        for (at = 1; !is_over; at++) {
+        for (at = 1; !is_over; at += fixture_step()) {
                 int status = 0;
                 pid_t pid;
 
