@@ -29,12 +29,12 @@ static int check_limits(const struct core *core, const struct consumer *c, uint3
         const struct owner *owner = c->owner;
 
         if ((uint64_t) c->n_live + count > c->quota)
-                return refuse(refusal, EDQUOT, "%u more PASIDs were asked, and consumer \"%s\" holds %u of its quota of %u; "
-                              "free some, or make a consumer with a larger quota.", count, c->name, c->n_live, c->quota);
+                return refuse(refusal, EDQUOT, "%u more PASID%s asked, and consumer \"%s\" holds %u of its quota of %u; "
+                              "free some, or make a consumer with a larger quota.", count, were(count), c->name, c->n_live, c->quota);
         if (c->uid != 0 && (uint64_t) owner->n_live + owner->n_cooling + count > core->limits.pasids_per_uid)
-                return refuse(refusal, EDQUOT, "%u more PASIDs were asked, and uid %u holds %u with %u more cooling, of the %u "
+                return refuse(refusal, EDQUOT, "%u more PASID%s asked, and uid %u holds %u with %u more cooling, of the %u "
                               "that it may have (PasidsPerUid=); free some, wait for the cooling ones, or have the limit raised.",
-                              count, c->uid, owner->n_live, owner->n_cooling, core->limits.pasids_per_uid);
+                              count, were(count), c->uid, owner->n_live, owner->n_cooling, core->limits.pasids_per_uid);
         return 0;
 }
 
@@ -57,8 +57,8 @@ static int check_room(const struct alloc_request *q, uint32_t lo, uint32_t hi, s
         if (q->contiguous && q->align > 1)
                 return refuse(refusal, code, "%u PASIDs in a row from a multiple of %u on have no room in %u..%u; "
                               "ask for fewer, in a wider range, or with a smaller alignment.", q->count, q->align, lo, hi);
-        return refuse(refusal, code, "%u PASIDs were asked for in %u..%u, which has only %u; "
-                      "ask for fewer, or in a wider range.", q->count, lo, hi, hi - lo + 1);
+        return refuse(refusal, code, "%u PASID%s asked for in %u..%u, which has only %u; "
+                      "ask for fewer, or in a wider range.", q->count, were(q->count), lo, hi, hi - lo + 1);
 }
 
 static uint32_t *cursor_of(struct consumer *c, uint32_t lo, uint32_t hi) {
@@ -124,9 +124,9 @@ static int make_rows(struct core *core, struct consumer *c, const struct alloc_r
 static int repeat(const struct consumer *c, const struct token *token, const struct alloc_request *q,
                   uint32_t *pasids, struct refusal *refusal) {
         if (token->n_live != q->count)
-                return refuse(refusal, EINVAL, "%u PASIDs were asked for with the token \"%s\", which %u have that were "
+                return refuse(refusal, EINVAL, "%u PASID%s asked for with the token \"%s\", which %u have that were "
                               "got before; repeat that request as it was, or use a new token.",
-                              q->count, token->text, token->n_live);
+                              q->count, were(q->count), token->text, token->n_live);
         token_copy(c, token, pasids);
         for (uint32_t i = 0; (q->min || q->max) && i < q->count; i++)
                 if (pasids[i] < q->min || pasids[i] > q->max)

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 #include "internal/cleanup.h"
 
 #define REFUSAL_TEXT_MAX 512
@@ -14,6 +16,11 @@ struct refusal {
         int code; /* positive errno of the table, 0 while there is none */
         char text[REFUSAL_TEXT_MAX];
 };
+
+/* What follows "%u PASID". */
+static inline const char *were(uint32_t n_pasids) {
+        return n_pasids == 1 ? " was" : "s were";
+}
 
 /* Sets *refusal (NULL is fine) and returns -code, so that callers can `return refuse(...)`. */
 int refuse(struct refusal *refusal, int code, const char *format, ...) _printf_(3, 4);

@@ -102,6 +102,7 @@ int refuse_shortage(struct core *core, const struct consumer *c, const struct al
         uint32_t cooling = count_cooling(core, c->pool, lo, hi);
         uint32_t n_free = hi - lo + 1 - idset_count(&c->pool->taken, lo, hi);
         bool is_one = q->min != 0 && q->min == q->max, can_wait = cooling > 0 && n_free + cooling >= q->count;
+        const char *asked = q->count == 1 ? " was" : q->contiguous ? "s in a row were" : "s were";
         unsigned long long wait = 0;
 
         if (can_wait)
@@ -112,14 +113,14 @@ int refuse_shortage(struct core *core, const struct consumer *c, const struct al
         if (is_one)
                 return refuse_one(core, c, lo, refusal);
         if (can_wait)
-                return refuse(refusal, EAGAIN, "%u PASIDs%s were asked for in %u..%u, where %u are free and %u cool, the first "
+                return refuse(refusal, EAGAIN, "%u PASID%s asked for in %u..%u, where %u are free and %u cool, the first "
                               "for %llu s more; ask again then, for fewer, or in another range.",
-                              q->count, q->contiguous ? " in a row" : "", lo, hi, n_free, cooling, wait);
+                              q->count, asked, lo, hi, n_free, cooling, wait);
         if (q->contiguous && n_free >= q->count)
                 return refuse(refusal, ENOSPC, "%u PASIDs in a row (alignment %u) were asked for in %u..%u, where %u are free, "
                               "but not so many together; ask for fewer, or for any that are free.",
                               q->count, q->align > 1 ? q->align : 1, lo, hi, n_free);
-        return refuse(refusal, ENOSPC, "%u PASIDs%s were asked for in %u..%u, where %u are free; "
+        return refuse(refusal, ENOSPC, "%u PASID%s asked for in %u..%u, where %u are free; "
                       "free some, ask for fewer, or in another range.",
-                      q->count, q->contiguous ? " in a row" : "", lo, hi, n_free);
+                      q->count, asked, lo, hi, n_free);
 }

@@ -75,7 +75,7 @@ START_TEST(test_words_of_refusal) {
         test_free(core, c, 5, 3);
         test_free(core, c, 4, 1);
         check_refusal(try_at(core, c, 1, 0, 0, 5, pasids, &refusal), &refusal, EAGAIN,
-                      "1 PASIDs were asked for in 1..7, where 0 are free and 2 cool, the first for 26 s more");
+                      "1 PASID was asked for in 1..7, where 0 are free and 2 cool, the first for 26 s more");
         check_refusal(try_at(core, c, 2, 0, 0, 5, pasids, &refusal), &refusal, EAGAIN, "2 cool");
         check_refusal(try_at(core, c, 3, 0, 0, 5, pasids, &refusal), &refusal, ENOSPC, "3 PASIDs were asked for in 1..7");
         check_refusal(try_at(core, c, 1, 5, 6, 5, pasids, &refusal), &refusal, EAGAIN, "1 cool, the first for 28 s more");
