@@ -8,7 +8,6 @@
 #include <check.h>
 #include <dirent.h>
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "internal/cleanup.h"
+#include "test-store-pass.h"
 
 #define SECTOR 512
 #define FILES_MAX 64
@@ -62,7 +62,8 @@ struct disk {
 };
 
 static struct disk *watched;
-static sqlite3_vfs vfs, *below;
+static sqlite3_io_methods methods;
+static sqlite3_vfs *below;
 
 static struct event *add(enum kind kind, int file) {
         struct disk *d = watched;
@@ -130,22 +131,13 @@ static int file_of_name(const char *name) {
 }
 
 struct file {
-        sqlite3_file base;
+        struct pass_file pass;
         int file;
         bool syncs_directory; /* SQLite's does so with the first sync of a new log */
         sqlite3_file below[];
 };
 
 #define FILE_OF(f) ((struct file *) (f))
-#define BELOW(f) (FILE_OF(f)->below)
-
-static int file_close(sqlite3_file *f) {
-        return BELOW(f)->pMethods->xClose(BELOW(f));
-}
-
-static int file_read(sqlite3_file *f, void *data, int n, sqlite3_int64 offset) {
-        return BELOW(f)->pMethods->xRead(BELOW(f), data, n, offset);
-}
 
 static int file_write(sqlite3_file *f, const void *data, int n, sqlite3_int64 offset) {
         struct event *e;
@@ -177,60 +169,11 @@ static int file_sync(sqlite3_file *f, int flags) {
         return BELOW(f)->pMethods->xSync(BELOW(f), flags);
 }
 
-static int file_size(sqlite3_file *f, sqlite3_int64 *ret) {
-        return BELOW(f)->pMethods->xFileSize(BELOW(f), ret);
-}
-
-static int file_lock(sqlite3_file *f, int level) {
-        return BELOW(f)->pMethods->xLock(BELOW(f), level);
-}
-
-static int file_unlock(sqlite3_file *f, int level) {
-        return BELOW(f)->pMethods->xUnlock(BELOW(f), level);
-}
-
-static int file_check_reserved_lock(sqlite3_file *f, int *ret) {
-        return BELOW(f)->pMethods->xCheckReservedLock(BELOW(f), ret);
-}
-
-static int file_control(sqlite3_file *f, int op, void *arg) {
-        return BELOW(f)->pMethods->xFileControl(BELOW(f), op, arg);
-}
-
-static int file_sector_size(sqlite3_file *f) {
-        return BELOW(f)->pMethods->xSectorSize(BELOW(f));
-}
-
-static int file_device_characteristics(sqlite3_file *f) {
-        return BELOW(f)->pMethods->xDeviceCharacteristics(BELOW(f));
-}
-
-static int file_shm_map(sqlite3_file *f, int region, int size, int extend, void volatile **ret) {
-        return BELOW(f)->pMethods->xShmMap(BELOW(f), region, size, extend, ret);
-}
-
-static int file_shm_lock(sqlite3_file *f, int offset, int n, int flags) {
-        return BELOW(f)->pMethods->xShmLock(BELOW(f), offset, n, flags);
-}
-
-static void file_shm_barrier(sqlite3_file *f) {
-        BELOW(f)->pMethods->xShmBarrier(BELOW(f));
-}
-
-static int file_shm_unmap(sqlite3_file *f, int delete) {
-        return BELOW(f)->pMethods->xShmUnmap(BELOW(f), delete);
-}
-
-static const sqlite3_io_methods methods = {
-        2, file_close, file_read, file_write, file_truncate, file_sync, file_size, file_lock, file_unlock,
-        file_check_reserved_lock, file_control, file_sector_size, file_device_characteristics, file_shm_map, file_shm_lock,
-        file_shm_barrier, file_shm_unmap, NULL, NULL,
-};
-
 static int vfs_open(sqlite3_vfs *self, const char *path, sqlite3_file *f, int flags, int *ret_flags) {
         int r;
 
         f->pMethods = NULL;
+        BELOW(f) = FILE_OF(f)->below;
         r = below->xOpen(below, path, BELOW(f), flags, ret_flags);
         if (!BELOW(f)->pMethods)
                 return r;
@@ -250,6 +193,8 @@ static int vfs_delete(sqlite3_vfs *self, const char *path, int sync) {
         }
         return r;
 }
+
+static sqlite3_vfs vfs = { .xOpen = vfs_open, .xDelete = vfs_delete };
 
 /* The linker puts these in place of the C library's (--wrap). */
 int __real_mkdir(const char *path, mode_t mode);
@@ -355,21 +300,18 @@ struct disk *disk_watch(const char *directory) {
         d->now = d->synced_names;
 
         watched = d;
-        ck_assert_int_eq(sqlite3_initialize(), SQLITE_OK);
-        below = sqlite3_vfs_find(NULL);
-        vfs = *below;
-        vfs.zName = "disk";
-        vfs.szOsFile = (int) sizeof(struct file) + below->szOsFile;
-        vfs.xOpen = vfs_open;
-        vfs.xDelete = vfs_delete;
-        ck_assert_int_eq(sqlite3_vfs_register(&vfs, 1), SQLITE_OK);
+        methods = pass_methods;
+        methods.xWrite = file_write;
+        methods.xTruncate = file_truncate;
+        methods.xSync = file_sync;
+        below = pass_install(&vfs, "disk", sizeof(struct file));
         return d;
 }
 
 void disk_watch_end(struct disk *d) {
         ck_assert_ptr_eq(watched, d);
         watched = NULL;
-        ck_assert_int_eq(sqlite3_vfs_unregister(&vfs), SQLITE_OK);
+        pass_remove(&vfs);
 }
 
 struct disk *disk_free(struct disk *d) {
