@@ -345,7 +345,7 @@ START_TEST(requests_come_before_news) {
                 free(alloc_many_ok(&c, plain, 500, 0, 0, 0));
         fixture_tell_kernel(f, "request", "");
         await(daemon_log_has(f->daemon, "wants device"));
-        for (unsigned n = 0;; n++) {
+        for (;;) {
                 _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
                 int r = sd_bus_process(listener.bus, &m);
 
