@@ -178,6 +178,15 @@ bool find_group(gid_t *ret_gid, const char **ret_name) {
         return false;
 }
 
+char *config_with_group(const char *more, gid_t *ret_gid) {
+        const char *name;
+        char *text;
+
+        ck_assert_msg(find_group(ret_gid, &name), "this machine has no group");
+        ck_assert_int_ge(asprintf(&text, "[Daemon]\nGroup=%s\n%s", name, more), 0);
+        return text;
+}
+
 bool find_user(uid_t *ret_uid) {
         const struct passwd *user;
 

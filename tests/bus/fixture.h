@@ -46,6 +46,8 @@ void fixture_add_devices(struct fixture *f);
 
 /* Some group of this machine but root's, for Group=. */
 bool find_group(gid_t *ret_gid, const char **ret_name);
+/* A configuration with such a group, and with more lines. The caller frees it. */
+char *config_with_group(const char *more, gid_t *ret_gid);
 /* Some user of this machine but root and *ret_uid: dbus-daemon turns away whom it does not find. */
 bool find_user(uid_t *ret_uid);
 /*

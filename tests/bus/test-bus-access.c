@@ -22,11 +22,8 @@ struct test {
 };
 
 static struct fixture *begin_fixture(const char *config, gid_t *ret_group) {
-        _cleanup_free_ char *text = NULL;
-        const char *name;
+        _cleanup_free_ char *text = config_with_group(config, ret_group);
 
-        ck_assert_msg(find_group(ret_group, &name), "this machine has no group");
-        ck_assert_int_ge(asprintf(&text, "[Daemon]\nGroup=%s\n%s", name, config), 0);
         return fixture_new(text);
 }
 

@@ -241,12 +241,10 @@ START_TEST(opened_for_anothers_consumer) {
         _cleanup_free_ char *config = NULL, *path = NULL;
         struct fixture *f;
         struct client root, stranger;
-        const char *group;
         gid_t gid;
 
         SKIP_UNLESS_ROOT();
-        ck_assert(find_group(&gid, &group));
-        ck_assert_int_gt(asprintf(&config, "[Daemon]\nGroup=%s\n[Device " FIRST "]\nAllowUsers=60001\n", group), 0);
+        config = config_with_group("[Device " FIRST "]\nAllowUsers=60001\n", &gid);
         f = fake_begin(BUS_NONE, config);
         root = client_direct(f);
         stranger = client_direct_as_member(f, 60001, 60001, gid);

@@ -73,13 +73,11 @@ END_TEST
 START_TEST(connection_limit_per_uid) {
         _cleanup_free_ char *config = NULL;
         struct client c[3], more = {}, root;
-        const char *name;
         struct beside t;
         gid_t group;
 
         SKIP_UNLESS_ROOT();
-        ck_assert(find_group(&group, &name));
-        ck_assert_int_ge(asprintf(&config, "[Daemon]\nGroup=%s\n[Limits]\nConnectionsPerUid=3\n", name), 0);
+        config = config_with_group("[Limits]\nConnectionsPerUid=3\n", &group);
         t = beside_begin(config);
         for (size_t i = 0; i < ELEMENTSOF(c); i++) {
                 c[i] = client_direct_as(t.f, ANN, group);

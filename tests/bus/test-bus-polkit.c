@@ -257,11 +257,8 @@ static char *init_of_both(struct client *c, const char *name) {
 
 /* By the group for Init, so that only devices are asked about. */
 static struct test begin_attach(gid_t *ret_group, const char *more) {
-        _cleanup_free_ char *config = NULL;
-        const char *name;
+        _cleanup_free_ char *config = config_with_group(more, ret_group);
 
-        ck_assert(find_group(ret_group, &name));
-        ck_assert_int_ge(asprintf(&config, "[Daemon]\nGroup=%s\n%s", name, more), 0);
         return begin_with(true, config);
 }
 
