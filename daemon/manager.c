@@ -138,7 +138,8 @@ static gid_t find_group(const char *name) {
 
         if (group)
                 return group->gr_gid;
-        log_notice("There is no group \"%s\": only root may make consumers and reach the direct socket", name);
+        log_notice("There is no group \"%s\": only root, and the user that pasidd runs as, may make consumers and reach the direct socket",
+                   name);
         return (gid_t) -1;
 }
 

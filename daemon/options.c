@@ -15,7 +15,7 @@
 #define LISTEN_PREFIX "unix:path="
 
 static void print_help(void) {
-        printf("pasidd [OPTIONS]\n\n"
+        printf("Usage: pasidd [OPTION]...\n\n"
                "The authority for PCIe PASIDs on this host.\n\n"
                "  --bus=system|none|ADDRESS   message bus to serve on (default: system)\n"
                "  --listen=unix:path=PATH     direct socket to serve on (default: the one passed by\n"
@@ -31,7 +31,7 @@ static void print_help(void) {
                "  --debugfs=DIR               where to look for the IOMMUs' tables\n"
                "                              (default: kernel/debug in sysfs)\n"
                "  -h, --help                  this text\n"
-               "      --version               the version\n\n"
+               "  --version                   the version\n\n"
                "See pasidd(8).\n");
 }
 

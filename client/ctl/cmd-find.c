@@ -190,7 +190,7 @@ static int find_holder(struct ctl *ctl, uint32_t pasid) {
         if (r < 0)
                 return ctl_refused(ctl, r);
         if (holders.n == 0)
-                return ctl_fail(ctl, "PASID %u is not allocated to anybody; `pasidctl find %u --history` tells who had it.", pasid, pasid);
+                return ctl_fail(ctl, "PASID %u is not allocated to anybody; `pasidctl find %u --history` tells who had it, if it is known.", pasid, pasid);
         if (holders.n_own > 1)
                 return ctl_fail(ctl, "PASID %u is held by several consumers (%s); name one: pasidctl find %u NAME.",
                                 pasid, names, pasid);

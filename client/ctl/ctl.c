@@ -23,14 +23,15 @@
         "  -h, --help          this text\n"                                             \
         "  --version           the version\n"
 
-static void help_verb(const struct verb *verb) {
+void ctl_help_verb(const struct verb *verb) {
         printf("Usage: pasidctl %s [OPTION]...%s%s\n\n%s.\n", verb->name, verb->arguments[0] ? " " : "", verb->arguments,
                verb->summary);
         if (verb->options[0] != '\0')
                 printf("\nOptions:\n%s", verb->options);
-        printf("\nCommon options:\n" COMMON_HELP);
-        printf("\n%s", verb->notes);
+        printf("\nCommon options:\n" COMMON_HELP "%s%s", verb->notes[0] == '\n' ? "" : "\n", verb->notes);
 }
+
+#define USUAL_PLACES "/run/pasidd/pasidd.sock or on the system bus"
 
 /* Messages are one line whatever they quote. */
 static void _printf_(2, 0) say(struct ctl *ctl, const char *format, va_list ap) {
@@ -152,7 +153,7 @@ int ctl_getopt(struct ctl *ctl, int argc, char **argv, const char *short_options
                 case OPT_HELP:
                         ctl->status = EXIT_SUCCESS;
                         if (ctl->verb)
-                                help_verb(ctl->verb);
+                                ctl_help_verb(ctl->verb);
                         else
                                 ctl_help(ctl);
                         return OPT_HELP;
@@ -180,7 +181,8 @@ bool ctl_arguments(struct ctl *ctl, int argc, char **argv, int min, int max, cha
         if (n < min || n > max) {
                 const char *arguments = ctl->verb->arguments[0] ? ctl->verb->arguments : "no arguments";
 
-                ctl->status = n < min ? ctl_usage(ctl, "%s takes %s.", ctl->verb->name, arguments)
+                ctl->status = n < min ? ctl_usage(ctl, "%s takes %s; pasidctl %s --help has an example.", ctl->verb->name, arguments,
+                                                  ctl->verb->name)
                                       : ctl_usage(ctl, "%s takes %s; what is \"%s\"?", ctl->verb->name, arguments,
                                                   argv[optind + max]);
                 return false;
@@ -201,13 +203,15 @@ int ctl_connect(struct ctl *ctl) {
         r = pasid_client_new(&options, &ctl->client);
         if (r >= 0)
                 return EXIT_SUCCESS;
-        address = ctl->address ?: getenv("PASIDD_ADDRESS") ?: "its usual places";
+        address = ctl->address ?: getenv("PASIDD_ADDRESS");
+        if (!address || address[0] == '\0')
+                address = USUAL_PLACES;
         if (r == -ECONNREFUSED)
-                return ctl_fail(ctl, "There is no pasidd at %s; is it running (systemctl start pasidd.socket), "
-                                "or at another --address?", address);
+                return ctl_fail(ctl, "There is no pasidd at %s; is it running%s, or at another --address?", address,
+                                strcmp(address, USUAL_PLACES) == 0 ? " (systemctl start pasidd.socket)" : "");
         if (r == -EACCES)
-                return ctl_fail(ctl, "There is no permission to connect to pasidd at %s; "
-                                "root and members of its group may.", address);
+                return ctl_fail(ctl, "There is no permission to connect to pasidd at %s; root and the members of group pasid may, "
+                                "or of the one that Group= in pasidd.conf names.", address);
         if (r == -EINVAL)
                 return ctl_usage(ctl, "\"%s\" is no address; system, bus:ADDRESS and unix:path=PATH are.", address);
         return ctl_fail(ctl, "pasidd at %s cannot be connected to: %s.", address, pasid_strerror(r));

@@ -81,6 +81,7 @@ int ctl_getopt(struct ctl *ctl, int argc, char **argv, const char *short_options
 /* For verbs without options of their own, and checks the number of arguments: *ret_args has *ret_n of them. */
 bool ctl_arguments(struct ctl *ctl, int argc, char **argv, int min, int max, char ***ret_args, int *ret_n);
 void ctl_help(const struct ctl *ctl);
+void ctl_help_verb(const struct verb *verb);
 
 /* Each prints one line to stderr, with the pager out of the way, and returns the exit status. */
 int ctl_usage(struct ctl *ctl, const char *format, ...) _printf_(2, 3);

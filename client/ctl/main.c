@@ -80,6 +80,7 @@ static void look_at_terminal(struct ctl *ctl) {
 
 static int run(struct ctl *ctl, int argc, char **argv) {
         static const struct option options[] = { COMMON_OPTIONS };
+        bool wants_help;
         int r;
 
         /* "+": an option after the verb is the verb's to read. */
@@ -89,12 +90,15 @@ static int run(struct ctl *ctl, int argc, char **argv) {
                 fputs(SHORT_USAGE "pasidctl --help tells more.\n", stderr);
                 return EXIT_USAGE;
         }
-        if (strcmp(argv[optind], "help") == 0 && optind + 1 == argc) {
+        wants_help = strcmp(argv[optind], "help") == 0 && argc - optind <= 2;
+        if (wants_help && ++optind == argc) {
                 ctl_help(ctl);
                 return EXIT_SUCCESS;
         }
         r = find_verb(ctl, argv[optind]);
-        if (r != EXIT_SUCCESS)
+        if (r == EXIT_SUCCESS && wants_help)
+                ctl_help_verb(ctl->verb);
+        if (r != EXIT_SUCCESS || wants_help)
                 return r;
         argc -= optind;
         argv += optind;

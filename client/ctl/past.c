@@ -4,6 +4,7 @@
  */
 #include "past.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "row.h"
@@ -30,6 +31,7 @@ static const struct table_column columns[] = {
 struct past {
         struct rows rows;
         uint32_t pasid;
+        bool is_any;
 };
 
 static struct json_object *past_record(const struct past *past, const struct pasid_past_holder *holder) {
@@ -50,6 +52,7 @@ static int past_cb(const struct pasid_past_holder *holder, void *userdata) {
         struct past *past = userdata;
         struct rows *rows = &past->rows;
 
+        past->is_any = true;
         if (!rows->table)
                 return rows_add(rows, past_record(past, holder));
         rows->r = text_join(holder->devices, " ", &devices);
@@ -72,5 +75,9 @@ int find_history(struct ctl *ctl, uint32_t pasid) {
         if (r != EXIT_SUCCESS)
                 return r;
         r = rows_begin(&past.rows, ctl, columns, ELEMENTSOF(columns));
-        return r == EXIT_SUCCESS ? rows_end(&past.rows, pasid_history(ctl->client, pasid, past_cb, &past)) : r;
+        if (r == EXIT_SUCCESS)
+                r = rows_end(&past.rows, pasid_history(ctl->client, pasid, past_cb, &past));
+        if (r == EXIT_SUCCESS && !past.is_any && ctl->json == JSON_OFF && ctl->legend)
+                printf("Nobody is known to have had PASID %u before.\n", pasid);
+        return r;
 }

@@ -14,7 +14,7 @@
 static const struct error_entry own_errors[] = {
         { NULL, ENOTCONN, "not connected to pasidd" },
         { NULL, ECONNRESET, "the connection to pasidd was lost" },
-        { NULL, ECONNREFUSED, "pasidd cannot be reached there" },
+        { NULL, ECONNREFUSED, "pasidd does not run, or not at that address" },
         { NULL, ETIMEDOUT, "pasidd did not answer in time" },
         { NULL, EBADMSG, "pasidd's answer is malformed" },
         { NULL, EPROTO, "unexpected error" },

@@ -14,7 +14,14 @@ const char *range_text(uint32_t min, uint32_t max, char buf[static RANGE_TEXT_MA
         return buf;
 }
 
+static int refuse_width(uint32_t pasid, struct refusal *refusal) {
+        return refuse(refusal, EDOM, "PASID %u does not fit into %u bits; ask for numbers in %u..%u.",
+                      pasid, NUMBER_BITS, NUMBER_MIN, NUMBER_MAX);
+}
+
 int range_check(uint32_t min, uint32_t max, struct refusal *refusal) {
+        if (min > NUMBER_MAX) /* not called an empty range: max may be what a program adds where none was given */
+                return refuse_width(min, refusal);
         if (min > max)
                 return refuse(refusal, EDOM, "The range %u..%u is empty, its first PASID is above its last; "
                               "give the lower one first, or 0 and 0 for the whole range.", min, max);
@@ -22,8 +29,7 @@ int range_check(uint32_t min, uint32_t max, struct refusal *refusal) {
                 return refuse(refusal, EDOM, "The range %u..%u has PASID 0 in it, which is the device's own DMA; "
                               "ask for numbers in %u..%u.", min, max, NUMBER_MIN, NUMBER_MAX);
         if (max > NUMBER_MAX)
-                return refuse(refusal, EDOM, "PASID %u does not fit into %u bits; ask for numbers in %u..%u.",
-                              max, NUMBER_BITS, NUMBER_MIN, NUMBER_MAX);
+                return refuse_width(max, refusal);
         return 0;
 }
 

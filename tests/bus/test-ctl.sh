@@ -280,7 +280,10 @@ END
 prints "find --history of a range" "$ctl" find 502 --history --json=short <<'END'
 [{"pasid":502,"consumer":"vm-2","uid":UID,"since":"MICROS","until":"MICROS","reason":"freed","devices":[]}]
 END
-silent "find --history of none" "$ctl" find 77 --history
+prints "find --history of none" "$ctl" find 77 --history <<'END'
+Nobody is known to have had PASID 77 before.
+END
+silent "find --history of none, without a legend" "$ctl" find 77 --history --no-legend
 prints "find --history --json of none" "$ctl" find 77 --history --json=short <<'END'
 []
 END

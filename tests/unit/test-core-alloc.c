@@ -236,7 +236,7 @@ START_TEST(test_quota) {
         ck_assert_uint_eq(root->quota, 5);
         for (int i = 0; i < 5; i++)
                 (void) test_alloc(core, root, 0, 0);
-        test_refused_alloc(core, root, 0, 0, EDQUOT, "quota of 5");
+        test_refused_alloc(core, root, 0, 0, EDQUOT, "1 more PASID was asked, and consumer \"root\" holds 5 of its quota of 5");
         limits.pasids_per_uid = 2;
         core_set_limits(core, &limits);
         ck_assert_uint_eq(c->n_live, 5);

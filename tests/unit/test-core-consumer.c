@@ -65,6 +65,7 @@ START_TEST(test_refused) {
         CHECK_REFUSED(EDOM, "9..8 is empty", .name = "n", .min = 9, .max = 8);
         CHECK_REFUSED(EDOM, "PASID 0", .name = "n", .min = 0, .max = 8);
         CHECK_REFUSED(EDOM, "1048576 does not fit", .name = "n", .min = 1, .max = NUMBER_MAX + 1);
+        CHECK_REFUSED(EDOM, "5000000 does not fit", .name = "n", .min = 5000000, .max = NUMBER_MAX);
         CHECK_REFUSED(ERANGE, "The range 256..300 is outside 1..255, what device 0000:01:00.0 (8 bits wide)",
                       .name = "n", .min = 256, .max = 300, .devices = devices, .n_devices = 2);
         CHECK_REFUSED(EMEDIUMTYPE, "Device 0000:02:00.0 has no PASIDs", .name = "n", .devices = devices, .n_devices = 3);

@@ -143,6 +143,16 @@ exits 0 "--version at a verb" "$ctl" list --version
 exits 0 "-h" "$ctl" -h
 exits 0 "-h at a verb, after its arguments" "$ctl" alloc vm-1 -h
 exits 0 "options before the verb" "$ctl" --json=short --no-pager --no-legend list --help
+r=0
+"$ctl" alloc --help >"$work/expected"
+"$ctl" help alloc >"$work/got" || r=1
+result $r "help VERB: done"
+same "help VERB: as VERB --help"
+"$ctl" exit --help >"$work/help"
+r=0
+awk '!/./ && was { exit 1 } { was = !/./ }' was=1 "$work/help" || r=1
+result $r "no two empty lines in a help without notes"
+exits 2 "help for an unknown verb" "$ctl" help frobnicate
 exits 2 "an unknown verb" "$ctl" frobnicate
 exits 2 "an unknown option" "$ctl" --frobnicate
 exits 2 "an unknown option of a verb" "$ctl" list --frobnicate
@@ -173,6 +183,7 @@ says "a short option" '"-x" is no option; pasidctl list --help has them.' list -
 says "an option that two could be" '"--no" can be more than one option; write more of it.' list --no
 says "an option that lacks its value" '"--count" takes a value.' alloc vm-1 --count
 says "an option that takes no value" '"--attach" takes no value.' alloc vm-1 --attach=yes
+says "an argument too few" 'free takes NAME|UID:NAME PASID|FIRST-LAST...; pasidctl free --help has an example.' free vm-1
 says "an argument too many" 'consumers takes no arguments; what is "vm-1"?' consumers vm-1
 says "no process" '"x" is no process id.' init a --hold=pid=x
 for hold in boot persistent pid= unit=; do
