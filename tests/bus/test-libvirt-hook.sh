@@ -88,6 +88,12 @@ tap_equal "a name that is too long" "0 libvirt-2f1c9b2e-6a63-4d0e-9d5c-0f1f5a3b7
         "$(hook prepare begin "$work/long.xml")$("$ctl" consumers --no-legend | awk '{ print $1 }')"
 hook release end "$work/long.xml" >/dev/null
 
+sed '/pasid:/d' "$xml" >"$work/plain.xml"
+hook prepare begin >/dev/null
+tap_equal "an element that is removed while the domain runs: its end gives nothing back" "0 16 17 18" \
+        "$(hook release end "$work/plain.xml")$(numbers)"
+hook release end >/dev/null
+
 # --- starts that are refused ---
 
 # WHAT PATTERN XML: prepare fails with one line for the pattern, and leaves nothing
@@ -119,7 +125,6 @@ export PASIDD_ADDRESS="unix:path=$work/nobody.sock"
 matches "no daemon: no start" "1 *There is no pasidd*" "$(hook prepare begin)"
 matches "no daemon: what runs stays" "0 *There is no pasidd*" "$(hook reconnect begin)"
 matches "no daemon: the end" "0 *There is no pasidd*" "$(hook release end)"
-sed '/pasid:/d' "$xml" >"$work/plain.xml"
 tap_equal "a domain without our element asks nobody" "0 0 0 " \
         "$(hook prepare begin "$work/plain.xml")$(hook reconnect begin "$work/plain.xml")$(hook release end "$work/plain.xml")"
 status=0
