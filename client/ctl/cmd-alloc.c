@@ -188,6 +188,7 @@ static int run_alloc(struct ctl *ctl, int argc, char **argv) {
         r = a.private_text ? ctl_private(ctl, a.private_text, &private_data, &private_size) : EXIT_SUCCESS;
         if (r != EXIT_SUCCESS)
                 return r;
+        ctl->may_ask = a.attach;
         r = ctl_get_consumer(ctl, args[0], &consumer);
         if (r != EXIT_SUCCESS)
                 return r;

@@ -44,6 +44,7 @@ static int run_attach(struct ctl *ctl, int argc, char **argv) {
         size_t done, left = 0;
         int r;
 
+        ctl->may_ask = true;
         r = parse(ctl, argc, argv, &q);
         if (r != EXIT_SUCCESS)
                 return r;

@@ -89,6 +89,7 @@ static int init_consumer(struct ctl *ctl, const char *name, const struct pasid_c
         struct rows rows;
         int r;
 
+        ctl->may_ask = true;
         r = ctl_connect(ctl);
         if (r != EXIT_SUCCESS)
                 return r;

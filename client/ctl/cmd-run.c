@@ -346,6 +346,7 @@ static int set_environment(struct ctl *ctl, const struct run *run, const char *p
 static int execute(struct ctl *ctl, char **argv) {
         int error;
 
+        agent_close(&ctl->agent); /* which would be the command's child */
         (void) signal(SIGPIPE, ctl->sigpipe);
         (void) execvp(argv[0], argv);
         error = errno;
@@ -379,6 +380,7 @@ static int run_all(struct ctl *ctl, struct run *run) {
         r = check_command(ctl, run);
         if (r == EXIT_SUCCESS && run->private_text)
                 r = ctl_private(ctl, run->private_text, &run->private_data, &run->private_size);
+        ctl->may_ask = true;
         if (r == EXIT_SUCCESS)
                 r = ctl_connect(ctl);
         if (r == EXIT_SUCCESS)

@@ -68,6 +68,7 @@ static int run_accept(struct ctl *ctl, int argc, char **argv) {
                 return ctl->status;
         if (arg_consumer(args[0], &key) < 0 || key.uid == PASID_UID_SELF)
                 return ctl_usage(ctl, "\"%s\" names no offer; UID:NAME is the consumer as its owner has it.", args[0]);
+        ctl->may_ask = true;
         r = ctl_connect(ctl);
         if (r == EXIT_SUCCESS)
                 r = refuse_connection(ctl, &key);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "suggest.h"
 #include "text.h"
@@ -20,6 +21,7 @@
         "  --json=MODE         JSON for programs: short or pretty\n"                    \
         "  --no-legend         no line with the names of the columns\n"                 \
         "  --no-pager          no pager, also on a terminal\n"                          \
+        "  --no-ask-password   ask for no password, also on a terminal\n"               \
         "  -h, --help          this text\n"                                             \
         "  --version           the version\n"
 
@@ -149,6 +151,9 @@ int ctl_getopt(struct ctl *ctl, int argc, char **argv, const char *short_options
                 case OPT_NO_PAGER:
                         ctl->use_pager = false;
                         break;
+                case OPT_NO_ASK_PASSWORD:
+                        ctl->ask_password = false;
+                        break;
                 case 'h':
                 case OPT_HELP:
                         ctl->status = EXIT_SUCCESS;
@@ -200,6 +205,9 @@ int ctl_connect(struct ctl *ctl) {
         if (ctl->client)
                 return EXIT_SUCCESS;
         options.address = ctl->address;
+        options.interactive = ctl->may_ask && ctl->ask_password && isatty(STDIN_FILENO);
+        if (options.interactive)
+                agent_open(&ctl->agent);
         r = pasid_client_new(&options, &ctl->client);
         if (r >= 0)
                 return EXIT_SUCCESS;

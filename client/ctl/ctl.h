@@ -9,6 +9,7 @@
 #include <pasid/pasid.h>
 #include <stdbool.h>
 
+#include "agent.h"
 #include "args.h"
 #include "internal/cleanup.h"
 #include "json.h"
@@ -41,6 +42,8 @@ struct ctl {
         enum json_mode json;
         bool legend;
         bool use_pager;
+        bool ask_password; /* if polkit wants one, and somebody is there */
+        bool may_ask;      /* set by verbs that polkit may be asked about, before they connect */
         bool is_terminal; /* stdout, before a pager took it */
         bool colour;
         bool utf8;      /* the locale can show it */
@@ -48,6 +51,7 @@ struct ctl {
         size_t columns; /* width of the terminal; 0: none */
         int status;     /* what to exit with when ctl_getopt() ended the verb */
         struct pager pager;
+        struct agent agent;
         struct pasid_client *client;
         char *reason; /* of ctl_reason() */
 };
@@ -58,6 +62,7 @@ enum {
         OPT_JSON,
         OPT_NO_LEGEND,
         OPT_NO_PAGER,
+        OPT_NO_ASK_PASSWORD,
         OPT_HELP,
         OPT_VERSION,
         OPT_OWN,
@@ -68,6 +73,7 @@ enum {
         { "json", required_argument, NULL, OPT_JSON },           \
         { "no-legend", no_argument, NULL, OPT_NO_LEGEND },       \
         { "no-pager", no_argument, NULL, OPT_NO_PAGER },         \
+        { "no-ask-password", no_argument, NULL, OPT_NO_ASK_PASSWORD }, \
         { "help", no_argument, NULL, OPT_HELP },                 \
         { "version", no_argument, NULL, OPT_VERSION },           \
         { NULL, 0, NULL, 0 }

@@ -31,7 +31,7 @@ void ctl_help(const struct ctl *ctl) {
                 printf("  %-10s %s\n", verbs[i]->name, verbs[i]->summary);
         printf("\nOptions:\n"
                "  --address=ADDRESS, --json=short|pretty, --no-legend, --no-pager,\n"
-               "  -h, --help, --version\n"
+               "  --no-ask-password, -h, --help, --version\n"
                "\npasidctl VERB --help tells more about a verb; so does pasidctl(1).\n");
 }
 
@@ -109,7 +109,7 @@ static int run(struct ctl *ctl, int argc, char **argv) {
 
 int main(int argc, char **argv) {
         static char name[] = "pasidctl";
-        struct ctl ctl = { .legend = true, .use_pager = true };
+        struct ctl ctl = { .legend = true, .use_pager = true, .ask_password = true };
         int status;
 
         (void) setlocale(LC_CTYPE, "");
@@ -125,6 +125,7 @@ int main(int argc, char **argv) {
         if (status == EXIT_SUCCESS && (fflush(stdout) != 0 || ferror(stdout)))
                 status = ctl_write_failed(&ctl, -(errno ?: EIO));
         pager_close(&ctl.pager);
+        agent_close(&ctl.agent);
         ctl.client = pasid_client_free(ctl.client);
         free(ctl.reason);
         ctl.reason = NULL;

@@ -5,6 +5,18 @@
  */
 #include "libpasid-internal.h"
 
+/* What the daemon may ask polkit about. */
+static bool may_ask(const char *interface, const char *member) {
+        static const char *const members[] = { "Init", "Accept", "Alloc", "Attach", "Open" };
+
+        if (strncmp(interface, PASIDD_BUS_NAME ".", sizeof(PASIDD_BUS_NAME)) != 0)
+                return false;
+        for (size_t i = 0; i < ELEMENTSOF(members); i++)
+                if (strcmp(members[i], member) == 0)
+                        return true;
+        return false;
+}
+
 int lp_call_new(struct pasid_client *client, const char *path, const char *interface, const char *member, sd_bus_message **ret) {
         int r = lp_client_check(client);
 
@@ -13,6 +25,8 @@ int lp_call_new(struct pasid_client *client, const char *path, const char *inter
         r = sd_bus_message_new_method_call(client->bus, ret, client->on_bus ? PASIDD_BUS_NAME : NULL, path, interface, member);
         if (r < 0)
                 return lp_fail(client, lp_local_error(r), NULL);
+        if (client->interactive_usec > 0 && may_ask(interface, member))
+                (void) sd_bus_message_set_allow_interactive_authorization(*ret, 1); /* fails for no call */
         return 0;
 }
 
@@ -30,9 +44,12 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) 
 static int wait_for_reply(struct pasid_client *client, sd_bus_message *call, sd_bus_message **ret) {
         _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        uint64_t timeout = client->timeout_usec;
         int r;
 
-        r = sd_bus_call_async(client->bus, &slot, call, on_reply, &reply, client->timeout_usec);
+        if (sd_bus_message_get_allow_interactive_authorization(call) > 0)
+                timeout = client->interactive_usec;
+        r = sd_bus_call_async(client->bus, &slot, call, on_reply, &reply, timeout);
         while (r >= 0 && !reply) {
                 r = sd_bus_process(client->bus, NULL);
                 if (r != 0)

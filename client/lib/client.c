@@ -63,6 +63,8 @@ _public_ int pasid_client_new(const struct pasid_client_options *options, struct
         TAILQ_INIT(&client->late);
         STAILQ_INIT(&client->events);
         client->timeout_usec = o.timeout_usec > 0 ? o.timeout_usec : TIMEOUT_DEFAULT_USEC;
+        if (o.interactive)
+                client->interactive_usec = o.timeout_usec > 0 ? o.timeout_usec : TIMEOUT_INTERACTIVE_USEC;
         r = lp_connect(o.address, client->timeout_usec, &client->bus, &client->address, &client->on_bus);
         if (r < 0)
                 return r;

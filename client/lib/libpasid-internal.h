@@ -23,6 +23,7 @@
 DEFINE_CLEANUP(struct pasid_consumer *, pasid_consumer_free);
 
 #define TIMEOUT_DEFAULT_USEC (25 * UINT64_C(1000000))
+#define TIMEOUT_INTERACTIVE_USEC (150 * UINT64_C(1000000)) /* the daemon gives who types a password 120 s */
 #define TOKEN_PREFIX_SIZE sizeof("0123456789abcdef.")
 
 /* An allocation whose outcome is unknown: what its token got must go back. */
@@ -42,6 +43,7 @@ struct pasid_client {
         bool processing;
         char *address;
         uint64_t timeout_usec;
+        uint64_t interactive_usec; /* the same for calls at which somebody may be asked for a password; 0: no call may */
 
         int last_error;  /* positive, 0 before the first */
         char *last_text; /* NULL: lp_text(last_error) */

@@ -22,6 +22,7 @@ enum answer {
         ANSWER_NONE,
         ANSWER_YES,
         ANSWER_NO,
+        ANSWER_PASSWORD, /* a no, because nobody could be asked for one */
         ANSWER_FAILED,
 };
 
@@ -75,7 +76,7 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 if (r >= 0)
                         r = sd_bus_message_read(m, "bb", &is_authorised, &is_challenge);
                 if (r >= 0)
-                        q->answer = is_authorised ? ANSWER_YES : ANSWER_NO;
+                        q->answer = is_authorised ? ANSWER_YES : is_challenge ? ANSWER_PASSWORD : ANSWER_NO;
         }
         dispatch_again(q);
         return 1;
@@ -91,6 +92,11 @@ static struct question *find(const struct polkit *p, const sd_bus_message *m) {
 }
 
 static int take_answer(struct question *q, const char **ret_why) {
+        static const char *const why[] = {
+                [ANSWER_NO] = ", and polkit does not allow it",
+                [ANSWER_PASSWORD] = ", and polkit does not allow it without a password",
+                [ANSWER_FAILED] = ", and polkit could not be asked",
+        };
         enum answer answer = q->answer;
 
         q->answer = ANSWER_NONE;
@@ -98,7 +104,7 @@ static int take_answer(struct question *q, const char **ret_why) {
                 q->n_granted = q->step + 1;
                 return 1;
         }
-        *ret_why = answer == ANSWER_NO ? ", and polkit does not allow it" : ", and polkit could not be asked";
+        *ret_why = why[answer];
         return -EACCES;
 }
 

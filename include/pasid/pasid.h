@@ -79,8 +79,16 @@ struct pasid_client_options {
          */
         const char *address;
         uint64_t timeout_usec; /* per call, and for connecting; 0: 25 s; UINT64_MAX: none */
+        /*
+         * polkit may ask somebody for a password before it answers for the
+         * caller of pasid_consumer_init(), pasid_consumer_accept(),
+         * pasid_attach(), pasid_alloc() with attach, or of a function that
+         * opens a device; for programs that people wait at. A timeout_usec of
+         * 0 is 150 s for those calls then.
+         */
+        bool interactive;
 };
-#define PASID_CLIENT_OPTIONS_INIT { sizeof(struct pasid_client_options), NULL, 0 }
+#define PASID_CLIENT_OPTIONS_INIT { sizeof(struct pasid_client_options), NULL, 0, false }
 
 /*
  * Connects to the daemon, on a connection that nobody else uses.

@@ -12,13 +12,14 @@
 #include <unistd.h>
 
 #include "fake-devices.h"
+#include "terminal.h"
 
 #define POLKIT "org.freedesktop.PolicyKit1"
 #define HELD_MAX 8
 
 /*
  * Answers by the name of the consumer: "yes-", "no-", "error-"; "wait-" waits for the next "go-"; "once-" is a yes, and a
- * no from then on. Of "half-", and where
+ * no from then on; "ask-" is a yes for who may be asked for a password. Of "half-", and where
  * there is no consumer, the first device alone is granted.
  */
 struct polkit_mock {
@@ -52,6 +53,7 @@ static int method_check(sd_bus_message *m, void *userdata, sd_bus_error *error) 
         struct polkit_mock *mock = userdata;
         struct asked asked = { .consumer = "half-" };
         const char *kind, *consumer;
+        uint32_t flags;
 
         ck_assert_int_ge(sd_bus_message_enter_container(m, 'r', "sa{sv}"), 0);
         ck_assert_int_ge(sd_bus_message_read(m, "s", &kind), 0);
@@ -60,6 +62,7 @@ static int method_check(sd_bus_message *m, void *userdata, sd_bus_error *error) 
         ck_assert_int_ge(sd_bus_message_exit_container(m), 0);
         ck_assert_int_ge(sd_bus_message_read(m, "s", &asked.action), 0);
         read_details(m, &asked);
+        ck_assert_int_ge(sd_bus_message_read(m, "u", &flags), 0);
         if (asked.device)
                 ck_assert_str_eq(asked.action, "org.pasidd1.attach");
         else
@@ -86,6 +89,9 @@ static int method_check(sd_bus_message *m, void *userdata, sd_bus_error *error) 
                 mock->is_over = true;
                 return answer(m, !is_over);
         }
+        if (strncmp(consumer, "ask-", 4) == 0)
+                return flags == 1 ? answer(m, 1) : sd_bus_reply_method_return(m, "(bba{ss})", 0, 1, 0);
+        ck_assert_uint_eq(flags, 0);
         if (strncmp(consumer, "half-", 5) == 0)
                 return answer(m, strcmp(asked.device ?: FIRST, FIRST) == 0);
         return answer(m, strncmp(consumer, "no-", 3) != 0);
@@ -165,6 +171,11 @@ static void ask_all(struct client *c) {
         init_error(c, E_ACCESS, "polkit does not allow", "no-1", 0);
         init_error(c, E_ACCESS, "could not be asked", "error-1", 0);
         exit_ok(c, path);
+
+        init_error(c, E_ACCESS, "not allow it without a password", "ask-1", 0);
+        ck_assert_int_ge(sd_bus_set_allow_interactive_authorization(c->bus, 1), 0);
+        free(init_ok(c, "ask-1", 0));
+        ck_assert_int_ge(sd_bus_set_allow_interactive_authorization(c->bus, 0), 0);
 }
 
 static void ask_all_on_bus(void *userdata) {
@@ -490,6 +501,61 @@ START_TEST(leavers_are_forgotten) {
 }
 END_TEST
 
+/*
+ * What stands in for pkttyagent(1) notes down that it was started, says that it is ready, and stays. The other user may be
+ * barred from the build's directory, so pasidctl and its library come along.
+ */
+static void prepare_pasidctl(const struct fixture *f) {
+        const char *builddir = getenv("top_builddir") ?: ".";
+        _cleanup_free_ char *command = NULL;
+
+        ck_assert_int_ge(asprintf(&command,
+                                  "b='%s'; [ ! -d \"$b/.libs\" ] || b=$b/.libs; cd '%s' && mkdir bin && cp \"$b/pasidctl\" bin && "
+                                  "{ cp \"$b/libpasid.so.1\" bin 2>/dev/null || true; } && : >asked && chmod 666 asked && "
+                                  "printf '#!/bin/sh\n[ \"$1 $3\" = \"--notify-fd --fallback\" ] && echo $$ >>%%s/asked\n"
+                                  "eval \"exec $2>&-\"\nexec sleep 1000\n' \"$PWD\" >bin/pkttyagent && "
+                                  "chmod 755 . bin bin/*", builddir, f->dir), 0);
+        ck_assert_int_eq(system(command), 0);
+}
+
+/* Whether an agent was started since it was last asked; none may be left. */
+static bool agent_was_there(void) {
+        return system("[ -s asked ] || exit 1; for pid in $(cat asked); do ! kill -0 $pid 2>/dev/null || exit 2; done; "
+                      ": >asked") == 0;
+}
+
+static void pasidctl_at_a_terminal(void *userdata) {
+        const struct fixture *f = userdata;
+
+        ck_assert_int_eq(chdir(f->dir), 0);
+        ck_assert_int_eq(setenv("PATH", "bin:/usr/bin:/bin", 1), 0);
+        ck_assert_int_eq(setenv("LD_LIBRARY_PATH", "bin", 1), 0);
+        ck_assert_int_eq(setenv("PASIDD_ADDRESS", "unix:path=pasidd.sock", 1), 0);
+        ck_assert_int_eq(terminal_run("pasidctl init ask-1"), 0);
+        ck_assert(agent_was_there());
+        ck_assert_int_eq(terminal_run("pasidctl exit ask-1"), 0);
+        ck_assert(!agent_was_there()); /* nobody can be asked about that */
+        ck_assert_int_eq(terminal_run("pasidctl --no-ask-password init ask-2"), 1);
+        ck_assert(!agent_was_there());
+        ck_assert_int_eq(terminal_run("pasidctl init ask-3 </dev/null"), 1);
+        ck_assert(!agent_was_there());
+        /* The command that pasidctl becomes has no child that it does not know. */
+        ck_assert_int_eq(terminal_run("pasidctl run --name=ask-4 -- sh -c '! kill -0 $(cat asked) && exit 7'"), 7);
+        ck_assert(agent_was_there());
+        ck_assert_int_eq(terminal_run("PATH=/nowhere bin/pasidctl init ask-5"), 0); /* by the agent of a session, then */
+}
+
+START_TEST(on_a_terminal) {
+        struct test t;
+
+        SKIP_UNLESS_POSSIBLE();
+        t = begin(true);
+        prepare_pasidctl(t.f);
+        run_as(t.user, 60003, pasidctl_at_a_terminal, t.f);
+        end(&t);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("bus-polkit");
         TCase *tcase = fixture_add_case(suite, "polkit");
@@ -505,5 +571,6 @@ int main(void) {
         tcase_add_test(tcase, busy_is_asked_once);
         tcase_add_test(tcase, other_buses_are_not_asked);
         tcase_add_test(tcase, leavers_are_forgotten);
+        tcase_add_test(tcase, on_a_terminal);
         return fixture_main(suite);
 }

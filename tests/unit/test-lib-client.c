@@ -342,6 +342,46 @@ START_TEST(struct_sizes)
 }
 END_TEST
 
+static int interactive_handler(struct fake *fake, sd_bus_message *call, void *userdata) {
+        bool *is_allowed = userdata;
+
+        *is_allowed = sd_bus_message_get_allow_interactive_authorization(call) > 0;
+        if (fake_is(call, "Attach"))
+                return 1; /* somebody types */
+        if (fake_is(call, "Free"))
+                return fake_reply(fake, call, NULL);
+        return fake_reply_consumer(fake, call);
+}
+
+/* Of each client, which calls may lead to a password. */
+START_TEST(interactive)
+{
+        bool is_allowed = false;
+        struct fake *fake = fake_new(interactive_handler, &is_allowed);
+        struct pasid_client_options options = PASID_CLIENT_OPTIONS_INIT;
+
+        options.address = fake_address(fake);
+        options.timeout_usec = SHORT_MSEC * 1000;
+        for (int i = 0; i < 2; i++) {
+                struct pasid_consumer *consumer = NULL;
+                struct pasid_client *client = NULL;
+
+                options.interactive = i == 1;
+                ck_assert_int_eq(pasid_client_new(&options, &client), 0);
+                ck_assert_int_eq(pasid_consumer_init(client, "vm-1", NULL, &consumer), 0);
+                ck_assert_int_eq(is_allowed, i);
+                ck_assert_int_eq(pasid_free(consumer, 1), 0);
+                ck_assert(!is_allowed);
+                /* A timeout of the program's own holds for a password too. */
+                ck_assert_int_eq(pasid_attach(consumer, 1), -ETIMEDOUT);
+                ck_assert_int_eq(is_allowed, i);
+                (void) pasid_consumer_free(consumer);
+                (void) pasid_client_free(client);
+        }
+        fake_free(fake);
+}
+END_TEST
+
 START_TEST(no_client)
 {
         uint64_t usec;
@@ -378,6 +418,7 @@ int main(void) {
         tcase_add_test(tc, forked);
         tcase_add_test(tc, forked_child_lets_go);
         tcase_add_test(tc, struct_sizes);
+        tcase_add_test(tc, interactive);
         tcase_add_test(tc, no_client);
         suite_add_tcase(suite, tc);
         return suite_run(suite);
