@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -92,6 +93,18 @@ bool fd_gate_widen(struct fd_gate *gate) {
         return true;
 }
 
+/* Data that can have no file descriptor in it may be long: it is not walked through. */
+static bool can_have_fd(const char *contents) {
+        return strpbrk(contents, "hv");
+}
+
+static int skip_array(sd_bus_message *m, const char *contents) {
+        char signature[260]; /* the longest is one of 255 */
+
+        (void) snprintf(signature, sizeof(signature), "a%s", contents);
+        return sd_bus_message_skip(m, signature);
+}
+
 /* > 0: one of the arguments that follow is that file descriptor, wherever it is in them. */
 static int has_argument(sd_bus_message *m, int fd) {
         const char *contents;
@@ -106,6 +119,11 @@ static int has_argument(sd_bus_message *m, int fd) {
                                 return 1;
                         break;
                 case SD_BUS_TYPE_ARRAY:
+                        if (!can_have_fd(contents)) {
+                                r = skip_array(m, contents);
+                                break;
+                        }
+                        /* fall through */
                 case SD_BUS_TYPE_VARIANT:
                 case SD_BUS_TYPE_STRUCT:
                 case SD_BUS_TYPE_DICT_ENTRY:
