@@ -24,8 +24,26 @@ struct request {
         const void *private_data;
         size_t private_size;
         struct pasid_alloc_options options;
+        struct pasid_mapping map; /* options.map points here, if there is one */
         char token[TOKEN_LEN_MAX + 1]; /* the library's own; "": the caller has one */
 };
+
+static int check_map(struct pasid_client *client, struct request *q) {
+        int r;
+
+        if (!q->options.map)
+                return 0;
+        r = lp_struct_read(q->options.map, &q->map);
+        if (r < 0)
+                return lp_fail(client, r, NULL);
+        q->options.map = &q->map;
+        if (!q->options.attach)
+                return lp_fail(client, EINVAL, "The option map is for a number that is attached; set attach, too.");
+        if (!(q->map.flags & PASID_MAP_FIXED))
+                return lp_fail(client, EINVAL, "The option map needs an address, and the flag PASID_MAP_FIXED; pasid_map() "
+                               "tells one that the kernel chooses.");
+        return 0;
+}
 
 static int request_check(struct pasid_consumer *consumer, struct request *q, const struct pasid_alloc_options *options) {
         struct pasid_client *client = consumer->client;
@@ -38,8 +56,9 @@ static int request_check(struct pasid_consumer *consumer, struct request *q, con
                 return lp_fail(client, EINVAL, "Private data is NULL, and its size is not 0, but %zu.", q->private_size);
         if (q->private_size > PASID_PRIVATE_MAX)
                 return lp_fail(client, EMSGSIZE, "Private data of %zu bytes is above the limit of %u bytes.", q->private_size, PASID_PRIVATE_MAX);
-        if (q->options.token)
-                return 0;
+        r = check_map(client, q);
+        if (r < 0 || q->options.token)
+                return r;
         r = lp_token_make(client, q->token);
         q->options.token = q->token;
         return r;
@@ -50,8 +69,13 @@ static int request_append(sd_bus_message *m, const struct request *q) {
 
         if ((r = sd_bus_message_append(m, "uu", q->min, q->max)) < 0 ||
             (r = sd_bus_message_append_array(m, 'y', q->private_data, q->private_size)) < 0 ||
-            (r = sd_bus_message_open_container(m, 'a', "{sv}")) < 0 ||
-            (r = sd_bus_message_append(m, "{sv}", "token", "s", q->options.token)) < 0)
+            (r = sd_bus_message_open_container(m, 'a', "{sv}")) < 0)
+                return r;
+        /* First, because the daemon looks for the argument of a file descriptor before it reads the others. */
+        if (q->options.map && (r = sd_bus_message_append(m, "{sv}", "map", "(htttu)", q->map.memory_fd, q->map.offset, q->map.length,
+                                                         q->map.iova, q->map.flags)) < 0)
+                return r;
+        if ((r = sd_bus_message_append(m, "{sv}", "token", "s", q->options.token)) < 0)
                 return r;
         if (q->options.attach && (r = sd_bus_message_append(m, "{sv}", "attach", "b", 1)) < 0)
                 return r;
@@ -99,6 +123,8 @@ static int request_run(struct pasid_consumer *consumer, const struct request *q,
                         return lp_fail_append(client, r);
         }
         r = request_append(call, q);
+        if (q->options.map && lp_is_bad_fd(r, q->map.memory_fd))
+                return lp_fail(client, EINVAL, "memory_fd %d is no open file descriptor.", q->map.memory_fd);
         if (r < 0)
                 return lp_fail_append(client, r);
         r = lp_call(client, call, q->count > 0 ? "au" : "u", &reply);
@@ -111,7 +137,7 @@ static int request_run(struct pasid_consumer *consumer, const struct request *q,
 
 _public_ int pasid_alloc(struct pasid_consumer *consumer, uint32_t min, uint32_t max, const void *private_data, size_t private_size,
                          const struct pasid_alloc_options *options, uint32_t *ret_pasid) {
-        struct request q = { "Alloc", 0, min, max, private_data, private_size, PASID_ALLOC_OPTIONS_INIT, "" };
+        struct request q = { "Alloc", 0, min, max, private_data, private_size, PASID_ALLOC_OPTIONS_INIT, PASID_MAPPING_INIT, "" };
         int r;
 
         if (!consumer || !ret_pasid)
@@ -126,7 +152,7 @@ _public_ int pasid_alloc(struct pasid_consumer *consumer, uint32_t min, uint32_t
 
 _public_ int pasid_alloc_many(struct pasid_consumer *consumer, uint32_t count, uint32_t min, uint32_t max, const void *private_data,
                               size_t private_size, const struct pasid_alloc_options *options, uint32_t *ret_pasids) {
-        struct request q = { "AllocMany", count, min, max, private_data, private_size, PASID_ALLOC_OPTIONS_INIT, "" };
+        struct request q = { "AllocMany", count, min, max, private_data, private_size, PASID_ALLOC_OPTIONS_INIT, PASID_MAPPING_INIT, "" };
         int r;
 
         if (!consumer || !ret_pasids)

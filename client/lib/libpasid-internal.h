@@ -127,6 +127,9 @@ enum pasid_hold lp_hold_from_string(const char *s);
 enum pasid_mode lp_mode_from_string(const char *s);
 enum pasid_finding_type lp_finding_from_string(const char *s);
 
+/* mediated.c: whether a message failed to take this fd; F_DUPFD_CLOEXEC gives EBADF, and EINVAL for numbers below 0 */
+bool lp_is_bad_fd(int r, int fd);
+
 /* consumer.c */
 int lp_consumer_check(struct pasid_consumer *consumer);
 struct pasid_consumer *lp_consumer_ref(struct pasid_consumer *consumer);

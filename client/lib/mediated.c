@@ -29,6 +29,10 @@ _public_ int pasid_detach(struct pasid_consumer *consumer, uint32_t pasid) {
         return call_with_number(consumer, "Detach", pasid);
 }
 
+bool lp_is_bad_fd(int r, int fd) {
+        return r == -EBADF || (r == -EINVAL && fd < 0);
+}
+
 _public_ int pasid_map(struct pasid_consumer *consumer, uint32_t pasid, int memory_fd, uint64_t offset, uint64_t length,
                        uint64_t iova, uint32_t flags, uint64_t *ret_iova) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL, *reply = NULL;
@@ -45,8 +49,7 @@ _public_ int pasid_map(struct pasid_consumer *consumer, uint32_t pasid, int memo
         if (r < 0)
                 return r;
         r = sd_bus_message_append(call, "uhtttu", pasid, memory_fd, offset, length, iova, flags);
-        /* F_DUPFD_CLOEXEC: EBADF, and EINVAL for numbers below 0. */
-        if (r == -EBADF || (r == -EINVAL && memory_fd < 0))
+        if (lp_is_bad_fd(r, memory_fd))
                 return lp_fail(consumer->client, EINVAL, "memory_fd %d is no open file descriptor.", memory_fd);
         if (r < 0)
                 return lp_fail_append(consumer->client, r);

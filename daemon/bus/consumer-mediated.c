@@ -59,7 +59,7 @@ static int reply_number(struct call *call, uint64_t number) {
         return r < 0 ? r : reply_when_committed(call, reply);
 }
 
-static int check_mapping(const struct kernel_mapping *m, struct refusal *refusal) {
+int consumer_check_mapping(const struct kernel_mapping *m, struct refusal *refusal) {
         if (m->flags & ~MAP_FLAGS)
                 return refuse(refusal, EINVAL, "The flags %#x have bits that mean nothing here; they are 1 for read, 2 for "
                                                "write and 4 for a fixed address.", m->flags);
@@ -82,7 +82,7 @@ int consumer_method_map(struct call *call) {
         if (r >= 0)
                 r = call_read(call, "htttu", &m.fd, &m.offset, &m.length, &m.iova, &m.flags);
         if (r >= 0)
-                r = check_mapping(&m, &call->refusal);
+                r = consumer_check_mapping(&m, &call->refusal);
         if (r >= 0)
                 r = service_map(call_service(call), call->consumer, pasid, &m, &iova, &call->refusal);
         return r < 0 ? r : reply_number(call, iova);

@@ -17,16 +17,15 @@
 struct alloc_options {
         const char *token;
         int attach;
+        struct kernel_mapping map; /* fd < 0: not given */
         int contiguous;
         uint32_t align;
 };
 
-/* Alloc takes the first two. */
 static const struct option_spec alloc_specs[] = {
         { "token", "s", offsetof(struct alloc_options, token) },
         { "attach", "b", offsetof(struct alloc_options, attach) },
-        { "contiguous", "b", offsetof(struct alloc_options, contiguous) },
-        { "align", "u", offsetof(struct alloc_options, align) },
+        { "map", "(htttu)", offsetof(struct alloc_options, map) },
 };
 
 static const struct option_spec alloc_many_specs[] = {
@@ -35,10 +34,10 @@ static const struct option_spec alloc_many_specs[] = {
         { "align", "u", offsetof(struct alloc_options, align) },
 };
 
-/* min, max, private and options; count is the caller's. */
+/* min, max, private and options; count is the caller's. The token is the message's. */
 static int read_alloc(struct call *call, const struct option_spec *specs, size_t n_specs, struct alloc_request *request,
-                      const void **ret_private, bool *ret_attach) {
-        struct alloc_options o = {};
+                      const void **ret_private, struct alloc_options *ret) {
+        struct alloc_options o = { .map.fd = -EBADF };
         size_t size;
         int r;
 
@@ -53,27 +52,47 @@ static int read_alloc(struct call *call, const struct option_spec *specs, size_t
         request->token = o.token;
         request->contiguous = o.contiguous;
         request->align = o.align;
-        *ret_attach = o.attach;
+        *ret = o;
+        return 0;
+}
+
+/* The answer to Alloc is the number alone: there is no telling an address that the kernel chose. */
+static int check_map(const struct alloc_options *o, struct refusal *refusal) {
+        int r;
+
+        if (o->map.fd < 0)
+                return 0;
+        if (!o->attach)
+                return refuse(refusal, EINVAL, "Option \"map\" was given without \"attach\": it maps memory into the address space "
+                              "that the devices are attached to. Give both, or neither.");
+        r = consumer_check_mapping(&o->map, refusal);
+        if (r < 0)
+                return r;
+        if (!(o->map.flags & MAP_FIXED_IOVA))
+                return refuse(refusal, EINVAL, "Option \"map\" was given without the flag 4 for a fixed address, and Alloc answers "
+                              "with the number alone; choose an address, or have one chosen by Map.");
         return 0;
 }
 
 int consumer_method_alloc(struct call *call) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         struct alloc_request request = { .count = 1 };
+        struct alloc_options o;
         const void *private_data;
         uint32_t pasid;
-        bool attach;
         int r;
 
-        r = read_alloc(call, alloc_specs, 2, &request, &private_data, &attach);
+        r = read_alloc(call, alloc_specs, ELEMENTSOF(alloc_specs), &request, &private_data, &o);
+        if (r >= 0)
+                r = check_map(&o, &call->refusal);
         if (r < 0)
                 return r;
-        if (attach) {
+        if (o.attach) {
                 r = authorise_attach(call);
                 if (r <= 0)
                         return r;
-                r = service_alloc_attached(call_service(call), call->consumer, &request, private_data, &pasid,
-                                           &call->refusal);
+                r = service_alloc_mapped(call_service(call), call->consumer, &request, private_data,
+                                         o.map.fd >= 0 ? &o.map : NULL, &pasid, &call->refusal);
                 if (r >= 0)
                         signals_note_attached(call->link->bus->signals, call->consumer);
         } else
@@ -88,14 +107,14 @@ int consumer_method_alloc(struct call *call) {
 int consumer_method_alloc_many(struct call *call) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         struct alloc_request request = {};
+        struct alloc_options o;
         const void *private_data;
         void *pasids;
-        bool attach;
         int r;
 
         r = call_read(call, "u", &request.count);
         if (r >= 0)
-                r = read_alloc(call, alloc_many_specs, ELEMENTSOF(alloc_many_specs), &request, &private_data, &attach);
+                r = read_alloc(call, alloc_many_specs, ELEMENTSOF(alloc_many_specs), &request, &private_data, &o);
         if (r < 0)
                 return r;
         if (request.count < 1 || request.count > NUMBER_MAX)

@@ -19,4 +19,6 @@ int consumer_method_exit(struct call *call);
 int consumer_method_attach(struct call *call);
 int consumer_method_detach(struct call *call);
 int consumer_method_map(struct call *call);
+/* What can be told of Map's arguments, and of the option "map", without a look at the memory. */
+int consumer_check_mapping(const struct kernel_mapping *m, struct refusal *refusal);
 int consumer_method_unmap(struct call *call);

@@ -42,8 +42,12 @@ static int read_list(sd_bus_message *m, const char *name, struct option_list *li
         return sd_bus_message_exit_container(m);
 }
 
-static int read_value(sd_bus_message *m, const struct option_spec *spec, void *values, struct refusal *refusal) {
-        void *value = (char *) values + spec->offset;
+static int read_mapping(sd_bus_message *m, struct kernel_mapping *mapping) {
+        return sd_bus_message_read(m, "(htttu)", &mapping->fd, &mapping->offset, &mapping->length, &mapping->iova,
+                                   &mapping->flags);
+}
+
+static int refuse_type(sd_bus_message *m, const struct option_spec *spec, struct refusal *refusal) {
         const char *contents;
         char type;
         int r;
@@ -51,14 +55,23 @@ static int read_value(sd_bus_message *m, const struct option_spec *spec, void *v
         r = sd_bus_message_peek_type(m, &type, &contents);
         if (r < 0)
                 return r;
-        if (strcmp(contents, spec->signature) != 0)
-                return refuse(refusal, EINVAL, "Option \"%s\" was given with D-Bus type \"%.16s\"; it takes \"%s\".", spec->name,
-                              contents, spec->signature);
+        return refuse(refusal, EINVAL, "Option \"%s\" was given with D-Bus type \"%.16s\"; it takes \"%s\".", spec->name,
+                      contents, spec->signature);
+}
+
+static int read_value(sd_bus_message *m, const struct option_spec *spec, void *values, struct refusal *refusal) {
+        void *value = (char *) values + spec->offset;
+        int r;
+
         r = sd_bus_message_enter_container(m, 'v', spec->signature);
+        if (r == -ENXIO) /* a variant, of something else */
+                return refuse_type(m, spec, refusal);
         if (r < 0)
                 return r;
         if (spec->signature[0] == 'a')
                 r = read_list(m, spec->name, value, refusal);
+        else if (spec->signature[0] == '(')
+                r = read_mapping(m, value);
         else
                 r = sd_bus_message_read_basic(m, spec->signature[0], value);
         if (r < 0)

@@ -9,6 +9,7 @@
 #include <systemd/sd-bus.h>
 
 #include "core/refusal.h"
+#include "kernel/kernel.h"
 
 struct option_list {
         const char **items; /* the array is its holder's to free(), the strings are the message's */
@@ -17,7 +18,8 @@ struct option_list {
 
 struct option_spec {
         const char *name;
-        const char *signature; /* "s": const char *, "o": the same, "u": uint32_t, "b" and "h": int, "as": struct option_list */
+        const char *signature; /* "s": const char *, "o": the same, "u": uint32_t, "b" and "h": int, "as": struct option_list,
+                                "(htttu)": struct kernel_mapping */
         size_t offset;         /* in the struct of values */
 };
 

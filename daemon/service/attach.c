@@ -17,27 +17,69 @@ static int check_mediated(const struct consumer *c, const char *what, struct ref
                       "descriptors of its own. Make it with mode \"mediated\" for pasidd to do it.", what, c->name);
 }
 
-static int write_attachment(struct store *store, void *userdata, struct refusal *refusal) {
-        return attachment_write(store, userdata, refusal);
+/* What is attached, and mapped, in one step. */
+struct made {
+        struct attachment *attachment;
+        struct mapping *mapping; /* NULL: none was asked for */
+        uint32_t flags;          /* of that */
+};
+
+static int write_mapping(struct store *store, void *userdata, struct refusal *refusal) {
+        const struct made *made = userdata;
+        const struct store_mapping row = {
+                .consumer = made->attachment->mediation->consumer->id,
+                .pasid = made->attachment->pasid,
+                .iova = made->mapping->iova,
+                .length = made->mapping->length,
+                .flags = made->flags,
+        };
+
+        return store->ops->mapping_add(store, &row, refusal);
 }
 
-/* The row is in the table already: whatever of this a pasidd that dies leaves behind, the next one knows where to look. */
-static int attach_in_kernel(struct service *s, struct consumer *c, struct row *row, struct refusal *refusal) {
-        size_t mark = core_mark(s->core);
-        uint32_t pasid = row->pasid;
+static int write_made(struct store *store, void *userdata, struct refusal *refusal) {
+        const struct made *made = userdata;
+        int r = attachment_write(store, made->attachment, refusal);
+
+        return r >= 0 && made->mapping ? write_mapping(store, userdata, refusal) : r;
+}
+
+static int make(struct service *s, struct consumer *c, uint32_t pasid, const struct kernel_mapping *map, struct made *ret,
+                struct refusal *refusal) {
         struct mediation *m;
-        struct attachment *a;
-        struct extra extra;
-        struct moment now;
         int r;
 
         r = mediation_get(s, c, &m, refusal);
         if (r >= 0)
-                r = attachment_make(m, pasid, &a, refusal);
+                r = attachment_make(m, pasid, &ret->attachment, refusal);
+        if (r < 0 || !map)
+                return r;
+        ret->flags = map->flags;
+        r = mappings_make(ret->attachment, map, &ret->mapping, refusal);
+        if (r < 0)
+                (void) attachment_undo(ret->attachment);
+        return r;
+}
+
+static void undo(struct made *made) {
+        if (made->mapping)
+                mappings_undo_map(made->attachment, made->mapping);
+        (void) attachment_undo(made->attachment);
+}
+
+/* The row is in the table already: whatever of this a pasidd that dies leaves behind, the next one knows where to look. */
+static int attach_in_kernel(struct service *s, struct consumer *c, struct row *row, const struct kernel_mapping *map,
+                            struct refusal *refusal) {
+        size_t mark = core_mark(s->core);
+        struct made made = {};
+        struct extra extra = { write_made, &made };
+        struct moment now;
+        int r;
+
+        r = make(s, c, row->pasid, map, &made, refusal);
         if (r < 0)
                 return r;
         service_get_moment(s, &now);
-        extra = (struct extra) { write_attachment, a };
         if (core_row_set_state(s->core, row, ROW_ATTACHED, &now) < 0) {
                 core_rollback(s->core, mark);
                 r = refuse(refusal, ENOMEM, "Out of memory.");
@@ -47,28 +89,29 @@ static int attach_in_kernel(struct service *s, struct consumer *c, struct row *r
         if (r >= 0)
                 r = service_commit(s, refusal);
         if (r < 0)
-                (void) attachment_undo(a);
+                undo(&made);
+        else if (made.mapping)
+                mappings_add(made.attachment, made.mapping);
         return r;
 }
 
-static int attach_row(struct service *s, struct consumer *c, struct row *row, struct refusal *refusal) {
+static int attach_row(struct service *s, struct consumer *c, struct row *row, const struct kernel_mapping *map,
+                      struct refusal *refusal) {
         bool is_first = !mediation_of(c);
         int r;
 
-        r = attach_in_kernel(s, c, row, refusal);
+        r = attach_in_kernel(s, c, row, map, refusal);
         if (r < 0 && is_first && mediation_of(c))
                 mediation_drop(mediation_of(c)); /* its devices are open for nothing */
         return r;
 }
 
-int service_attach(struct service *s, struct consumer *c, uint32_t pasid, struct refusal *refusal) {
+static int attach_number(struct service *s, struct consumer *c, uint32_t pasid, const struct kernel_mapping *map,
+                         struct refusal *refusal) {
         struct attachment *a;
         struct row *row;
         int r;
 
-        r = check_mediated(c, "Attach", refusal);
-        if (r < 0)
-                return r;
         /* What others asked for is not undone with this; a refusal of it may take the consumer along. */
         r = service_commit(s, refusal);
         if (r < 0)
@@ -88,7 +131,37 @@ int service_attach(struct service *s, struct consumer *c, uint32_t pasid, struct
         r = service_check_devices(c, refusal);
         if (r < 0)
                 return r;
-        return attach_row(s, c, row, refusal);
+        return attach_row(s, c, row, map, refusal);
+}
+
+int service_attach(struct service *s, struct consumer *c, uint32_t pasid, struct refusal *refusal) {
+        int r = check_mediated(c, "Attach", refusal);
+
+        return r < 0 ? r : attach_number(s, c, pasid, NULL, refusal);
+}
+
+/*
+ * What an earlier request with the same token has mapped is there. Which memory it was nobody knows any more; whether
+ * the kernel still has what an earlier pasidd mapped, only the kernel.
+ */
+static int map_again(struct service *s, struct consumer *c, uint32_t pasid, const struct kernel_mapping *map,
+                     struct refusal *refusal) {
+        const struct mapping *m = mappings_find(mediation_find(c, pasid), map->iova, map->length);
+        bool is_known = m;
+        uint64_t iova;
+        int r;
+
+        if (m && !m->is_restored)
+                return 0;
+        r = service_map(s, c, pasid, map, &iova, refusal);
+        return r == -EADDRINUSE && is_known ? 0 : r;
+}
+
+static int repeat(struct service *s, struct consumer *c, uint32_t pasid, const struct kernel_mapping *map,
+                  struct refusal *refusal) {
+        if (!attachment_is_whole(mediation_find(c, pasid)))
+                return attach_number(s, c, pasid, map, refusal);
+        return map ? map_again(s, c, pasid, map, refusal) : 0;
 }
 
 /* Whoever asked was refused, and doesn't know of the number. */
@@ -104,8 +177,8 @@ static void take_back(struct service *s, struct consumer *c, uint32_t pasid) {
                             refusal.text);
 }
 
-int service_alloc_attached(struct service *s, struct consumer *c, struct alloc_request *request, const void *private_data,
-                           uint32_t *ret, struct refusal *refusal) {
+int service_alloc_mapped(struct service *s, struct consumer *c, struct alloc_request *request, const void *private_data,
+                         const struct kernel_mapping *map, uint32_t *ret, struct refusal *refusal) {
         bool is_repeated;
         uint32_t pasid;
         size_t mark;
@@ -121,9 +194,14 @@ int service_alloc_attached(struct service *s, struct consumer *c, struct alloc_r
         if (r < 0)
                 return r;
         if (is_repeated) {
-                r = attachment_is_whole(mediation_find(c, pasid)) ? 0 : service_attach(s, c, pasid, refusal);
+                r = repeat(s, c, pasid, map, refusal);
                 if (r >= 0)
                         *ret = pasid;
+                return r;
+        }
+        r = map ? mappings_check_quota(s, c, map->length, refusal) : 0;
+        if (r < 0) {
+                core_rollback(s->core, mark);
                 return r;
         }
         r = service_persist(s, service_store_of(s, c), mark, private_data, "allocated", refusal);
@@ -131,12 +209,17 @@ int service_alloc_attached(struct service *s, struct consumer *c, struct alloc_r
                 r = service_commit(s, refusal);
         if (r < 0)
                 return r;
-        r = attach_row(s, c, core_row_get(c, pasid), refusal);
+        r = attach_row(s, c, core_row_get(c, pasid), map, refusal);
         if (r < 0)
                 take_back(s, c, pasid);
         else
                 *ret = pasid;
         return r;
+}
+
+int service_alloc_attached(struct service *s, struct consumer *c, struct alloc_request *request, const void *private_data,
+                           uint32_t *ret, struct refusal *refusal) {
+        return service_alloc_mapped(s, c, request, private_data, NULL, ret, refusal);
 }
 
 int service_detach(struct service *s, struct consumer *c, uint32_t pasid, struct refusal *refusal) {
@@ -165,10 +248,6 @@ int service_detach(struct service *s, struct consumer *c, uint32_t pasid, struct
         return ending_commit(s, &ending, store, mark, "detached", r, refusal);
 }
 
-static int write_mapping(struct store *store, void *userdata, struct refusal *refusal) {
-        return store->ops->mapping_add(store, userdata, refusal);
-}
-
 static struct attachment *get_attachment(struct consumer *c, uint32_t pasid, const char *what, int *ret_error,
                                          struct refusal *refusal) {
         struct attachment *a = mediation_find(c, pasid);
@@ -184,68 +263,30 @@ static struct attachment *get_attachment(struct consumer *c, uint32_t pasid, con
         return a;
 }
 
-/* The kernel may give addresses again that the table still has, since it refused to forget them. */
-static int settle(struct service *s, struct attachment *a, struct refusal *refusal) {
-        struct extra extra = { mappings_write_stale, a };
-        int r;
-
-        if (a->n_stale == 0)
-                return 0;
-        r = service_persist_with(s, service_store_of(s, a->mediation->consumer), core_mark(s->core), NULL, "unmapped", &extra,
-                                 refusal);
-        if (r >= 0)
-                r = service_commit(s, refusal);
-        if (r >= 0)
-                mappings_forget_stale(a);
-        return r;
-}
-
 int service_map(struct service *s, struct consumer *c, uint32_t pasid, const struct kernel_mapping *m, uint64_t *ret_iova,
                 struct refusal *refusal) {
-        struct extra extra = { write_mapping, NULL };
-        struct store_mapping row;
-        struct mapping *mapping;
-        struct attachment *a;
-        uint64_t iova = 0;
+        struct made made = { .flags = m->flags };
+        struct extra extra = { write_mapping, &made };
         int r;
 
         r = service_commit(s, refusal);
         if (r < 0)
                 return r;
-        a = get_attachment(c, pasid, "Map", &r, refusal);
+        made.attachment = get_attachment(c, pasid, "Map", &r, refusal);
         if (r < 0)
                 return r;
-        r = settle(s, a, refusal);
-        if (r >= 0)
-                r = mappings_check_quota(a, m->length, refusal);
+        r = mappings_make(made.attachment, m, &made.mapping, refusal);
         if (r < 0)
                 return r;
-        mapping = calloc(1, sizeof(*mapping));
-        if (!mapping)
-                return refuse(refusal, ENOMEM, "Out of memory.");
-        r = s->kernel->ops->map_file(s->kernel, a->ioas, m, &iova, refusal);
-        if (r < 0) {
-                free(mapping);
-                return r;
-        }
-        *mapping = (struct mapping) { .iova = iova, .length = m->length };
-        mappings_note_replaced(a, iova, m->length);
-        r = settle(s, a, refusal);
-        if (r < 0) {
-                mappings_undo_map(a, mapping);
-                return r;
-        }
-        row = (struct store_mapping) { .consumer = c->id, .pasid = pasid, .iova = iova, .length = m->length, .flags = m->flags };
-        extra.userdata = &row;
         r = service_persist_with(s, service_store_of(s, c), core_mark(s->core), NULL, "mapped", &extra, refusal);
         if (r >= 0)
                 r = service_commit(s, refusal);
         if (r < 0) {
-                mappings_undo_map(a, mapping);
+                mappings_undo_map(made.attachment, made.mapping);
                 return r;
         }
-        mappings_add(a, mapping);
-        *ret_iova = iova;
+        mappings_add(made.attachment, made.mapping);
+        *ret_iova = made.mapping->iova;
         return 0;
 }
 

@@ -76,14 +76,12 @@ int mappings_check_owner(const struct service *s, const struct consumer *c, uid_
                       (unsigned long long) used, (unsigned long long) s->limits.pinned_per_uid);
 }
 
-int mappings_check_quota(const struct attachment *a, uint64_t length, struct refusal *refusal) {
-        const struct service *s = a->mediation->service;
-        const struct consumer *c = a->mediation->consumer;
-        uint64_t of_uid;
+int mappings_check_quota(const struct service *s, const struct consumer *c, uint64_t length, struct refusal *refusal) {
+        uint64_t pinned = service_pinned_bytes(c), of_uid;
 
-        if (is_above(a->mediation->pinned, length, s->limits.pinned_per_consumer))
-                return refuse_pinned("the consumer", "PinnedBytesPerConsumer", s->limits.pinned_per_consumer, a->mediation->pinned,
-                                     length, refusal);
+        if (is_above(pinned, length, s->limits.pinned_per_consumer))
+                return refuse_pinned("the consumer", "PinnedBytesPerConsumer", s->limits.pinned_per_consumer, pinned, length,
+                                     refusal);
         if (c->uid == 0)
                 return 0;
         of_uid = service_pinned_by(s, c->uid);
@@ -174,7 +172,8 @@ int mappings_unmap(struct unmapping *u, struct refusal *refusal) {
         return r;
 }
 
-void mappings_note_replaced(struct attachment *a, uint64_t iova, uint64_t length) {
+/* The kernel gave these addresses, so what the table still has there of an earlier pasidd is unmapped. */
+static void note_replaced(struct attachment *a, uint64_t iova, uint64_t length) {
         const struct unmapping u = { .attachment = a, .iova = iova, .length = length };
         struct tree_node *node = tree_find(a->mappings, compare_inside, &iova);
         struct mapping *m = node ? CONTAINER_OF(node, struct mapping, node) : first_at(a, iova);
@@ -229,6 +228,59 @@ void mappings_forget_stale(struct attachment *a) {
                 if (m->is_unmapped)
                         (void) forget(a, m);
         }
+}
+
+/* The kernel may give addresses again that the table still has, since it refused to forget them. */
+static int settle(struct attachment *a, struct refusal *refusal) {
+        struct service *s = a->mediation->service;
+        struct extra extra = { mappings_write_stale, a };
+        int r;
+
+        if (a->n_stale == 0)
+                return 0;
+        r = service_persist_with(s, service_store_of(s, a->mediation->consumer), core_mark(s->core), NULL, "unmapped", &extra,
+                                 refusal);
+        if (r >= 0)
+                r = service_commit(s, refusal);
+        if (r >= 0)
+                mappings_forget_stale(a);
+        return r;
+}
+
+int mappings_make(struct attachment *a, const struct kernel_mapping *m, struct mapping **ret, struct refusal *refusal) {
+        struct service *s = a->mediation->service;
+        struct mapping *mapping;
+        uint64_t iova = 0;
+        int r;
+
+        r = settle(a, refusal);
+        if (r >= 0)
+                r = mappings_check_quota(s, a->mediation->consumer, m->length, refusal);
+        if (r < 0)
+                return r;
+        mapping = calloc(1, sizeof(*mapping));
+        if (!mapping)
+                return refuse(refusal, ENOMEM, "Out of memory.");
+        r = s->kernel->ops->map_file(s->kernel, a->ioas, m, &iova, refusal);
+        if (r < 0) {
+                free(mapping);
+                return r;
+        }
+        *mapping = (struct mapping) { .iova = iova, .length = m->length };
+        note_replaced(a, iova, m->length);
+        r = settle(a, refusal);
+        if (r < 0) {
+                mappings_undo_map(a, mapping);
+                return r;
+        }
+        *ret = mapping;
+        return 0;
+}
+
+const struct mapping *mappings_find(const struct attachment *a, uint64_t iova, uint64_t length) {
+        const struct mapping *m = first_at(a, iova);
+
+        return m && m->iova == iova && m->length == length && !m->is_unmapped ? m : NULL;
 }
 
 uint64_t mappings_forget(struct unmapping *u) {

@@ -142,12 +142,12 @@ struct unmapping {
         struct attachment *attachment;
         uint64_t iova, length;
 };
-int mappings_check_quota(const struct attachment *a, uint64_t length, struct refusal *refusal);
+int mappings_check_quota(const struct service *s, const struct consumer *c, uint64_t length, struct refusal *refusal);
 /* All that a consumer has pinned is to be another uid's. */
 int mappings_check_owner(const struct service *s, const struct consumer *c, uid_t uid, struct refusal *refusal);
+/* In the kernel; *ret is then mappings_add()'s, once the table has it, or mappings_undo_map()'s. */
+int mappings_make(struct attachment *a, const struct kernel_mapping *m, struct mapping **ret, struct refusal *refusal);
 void mappings_add(struct attachment *a, struct mapping *m);
-/* The kernel gave these addresses, so what the table still has there of an earlier pasidd is unmapped. */
-void mappings_note_replaced(struct attachment *a, uint64_t iova, uint64_t length);
 /* The table refused: out of the kernel again. Takes m over. */
 void mappings_undo_map(struct attachment *a, struct mapping *m);
 /* In the kernel; then in the table (as a struct extra's write); then in memory: how many bytes it was. */
@@ -157,6 +157,8 @@ uint64_t mappings_forget(struct unmapping *u);
 /* What was unmapped while the table refused: out of that (userdata: the attachment), then out of memory. */
 int mappings_write_stale(struct store *store, void *userdata, struct refusal *refusal);
 void mappings_forget_stale(struct attachment *a);
+/* Exactly this one, as far as is known; NULL: there is none. */
+const struct mapping *mappings_find(const struct attachment *a, uint64_t iova, uint64_t length);
 struct mapping *mappings_first(const struct attachment *a); /* by address */
 struct mapping *mappings_next(const struct attachment *a, const struct mapping *m);
 void mappings_free(struct attachment *a);

@@ -343,6 +343,16 @@ typedef int (*pasid_consumer_cb)(const struct pasid_consumer_info *info, void *u
 int pasid_consumer_describe(struct pasid_consumer *consumer, pasid_consumer_cb callback, void *userdata);
 int pasid_consumer_for_each(struct pasid_client *client, pasid_consumer_cb callback, void *userdata);
 
+/* Memory to be mapped as a number is allocated and attached; its members are pasid_map()'s arguments. */
+struct pasid_mapping {
+        size_t size;
+        int memory_fd;   /* stays the caller's */
+        uint64_t offset, length;
+        uint64_t iova;
+        uint32_t flags;  /* with PASID_MAP_FIXED */
+};
+#define PASID_MAPPING_INIT { sizeof(struct pasid_mapping), -1, 0, 0, 0, 0 }
+
 struct pasid_alloc_options {
         size_t size;
         /*
@@ -353,8 +363,9 @@ struct pasid_alloc_options {
         bool attach;     /* pasid_alloc() only: also attach to the devices, as one step (mediated mode) */
         bool contiguous; /* pasid_alloc_many() only: consecutive numbers */
         uint32_t align;  /* pasid_alloc_many() only, with contiguous: the first is a multiple of it; a power of two; 0: any */
+        const struct pasid_mapping *map; /* pasid_alloc() only, with attach: also map this, in the same step; NULL: nothing */
 };
-#define PASID_ALLOC_OPTIONS_INIT { sizeof(struct pasid_alloc_options), NULL, false, false, 0 }
+#define PASID_ALLOC_OPTIONS_INIT { sizeof(struct pasid_alloc_options), NULL, false, false, 0, NULL }
 
 /*
  * One PASID, or count of them (all or none), from min..max (both included) of
@@ -372,8 +383,11 @@ struct pasid_alloc_options {
  * says until when); EDQUOT the consumer's or the uid's limit; EMSGSIZE
  * private_size; ESRCH no such consumer; EFBIG the table's file system is full;
  * EINVAL count, token or align, or the token was used for another count; with
- * attach also what pasid_attach() can fail with, and then nothing is allocated;
- * any call.
+ * attach also what pasid_attach() can fail with, with map what pasid_map() can,
+ * and then nothing is allocated; EINVAL map without attach, or without
+ * PASID_MAP_FIXED; any call.
+ * A repeated call with the token takes a mapping of the same address and length
+ * for the one that it asks for.
  * Unknown outcome: after ETIMEDOUT, ECONNRESET, EBADMSG, EPROTO, ENOBUFS or
  * ENOMEM the daemon may have allocated. With a token of the caller's, repeat
  * the call with it. Without, nothing is left to do: the library asks the daemon

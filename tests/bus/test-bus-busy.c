@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "fake-devices.h"
 
 #define TRANSPORTS BUS_KIND_MAX_
+#define PAGE UINT64_C(4096)
 
 static void tell_busy(struct fixture *f, unsigned times) {
         char text[16], line[32];
@@ -20,9 +22,17 @@ static void tell_busy(struct fixture *f, unsigned times) {
         await(fixture_kernel_did(f, line) > 0);
 }
 
+static int new_memory(void) {
+        int fd = memfd_create("memory", MFD_CLOEXEC);
+
+        ck_assert_int_ge(fd, 0);
+        return fd;
+}
+
 /* On each transport a device that is busy for a moment costs a moment, and nobody else waits. */
 START_TEST(busy_for_a_moment) {
         enum bus_kind kind = (enum bus_kind) _i;
+        _cleanup_close_ int memory = -EBADF;
         struct fixture *f;
         struct client c;
 
@@ -42,9 +52,15 @@ START_TEST(busy_for_a_moment) {
         tell_busy(f, 3);
         consumer_ok(&c, NULL, path, "Alloc", "uuaya{sv}", 0U, 0U, 0, 1, "attach", "b", 1);
         ck_assert_uint_eq(fixture_kernel_did(f, "busy"), 12);
+        tell_busy(f, 3);
+        memory = new_memory();
+        consumer_ok(&c, NULL, path, "Alloc", "uuaya{sv}", 0U, 0U, 0, 2, "attach", "b", 1, "map", "(htttu)", memory, 0ULL, PAGE,
+                    PAGE, 7U);
+        ck_assert_uint_eq(fixture_kernel_did(f, "busy"), 15);
+        ck_assert_uint_eq(fixture_kernel_did(f, "map 0 4096 0x1000 7"), 1);
         tell_busy(f, 2);
         exit_ok(&c, path);
-        ck_assert_uint_eq(fixture_kernel_did(f, "busy"), 14);
+        ck_assert_uint_eq(fixture_kernel_did(f, "busy"), 17);
         client_close(&c);
         fixture_free(f);
 }
@@ -142,6 +158,32 @@ START_TEST(busy_for_many) {
 }
 END_TEST
 
+/* A client dies while its start waits for the device: neither number nor memory stays behind. */
+START_TEST(client_dies_meanwhile) {
+        struct fixture *f = fake_begin(BUS_NONE, NULL);
+        struct client c = client_direct(f), other = client_direct(f);
+        _cleanup_free_ char *path = init_mediated(&c, "vm");
+        _cleanup_close_ int memory = new_memory();
+        struct answer answer = {};
+        int n_fds;
+
+        tell_busy(f, 1000000);
+        consumer_async(&c, on_answer, &answer, path, "Alloc", "uuaya{sv}", 0U, 0U, 0, 2, "map", "(htttu)", memory, 0ULL, PAGE, PAGE,
+                       7U, "attach", "b", 1);
+        ck_assert_int_ge(sd_bus_flush(c.bus), 0);
+        await(fixture_kernel_did(f, "busy") > 1);
+        n_fds = process_count_fds(f->daemon->pid);
+        client_close(&c);
+        await(process_count_fds(f->daemon->pid) <= n_fds - 2); /* its connection, its memory */
+        tell_busy(f, 0);
+        ck_assert_uint_eq(property_number(&other, path, PASIDD_IFACE_CONSUMER, "Allocated"), 0);
+        ck_assert_uint_eq(property_number(&other, path, PASIDD_IFACE_CONSUMER, "PinnedBytes"), 0);
+        ck_assert_uint_eq(fixture_kernel_did(f, "map 0 4096 0x1000 7"), 0);
+        client_close(&other);
+        fixture_free(f);
+}
+END_TEST
+
 /* A call that waits finds its consumer ended, and another of its name does not get what was asked of the first. */
 START_TEST(consumer_ends_meanwhile) {
         struct fixture *f = fake_begin(BUS_NONE, NULL);
@@ -181,6 +223,7 @@ int main(void) {
         tcase_add_loop_test(tcase, busy_for_a_moment, 0, TRANSPORTS);
         tcase_add_test(tcase, busy_for_good);
         tcase_add_test(tcase, busy_for_many);
+        tcase_add_test(tcase, client_dies_meanwhile);
         tcase_add_test(tcase, consumer_ends_meanwhile);
         return fixture_main(suite);
 }

@@ -115,6 +115,80 @@ START_TEST(alloc_attached) {
 }
 END_TEST
 
+static int alloc_mapped(struct client *c, const char *path, int memory, uint64_t iova, uint32_t flags, uint32_t *ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+
+        consumer_ok(c, &reply, path, "Alloc", "uuaya{sv}", 0U, 0U, 3, 1, 2, 3, 3, "map", "(htttu)", memory, (uint64_t) PAGE,
+                    (uint64_t) PAGE, iova, flags, "token", "s", "t", "attach", "b", 1);
+        return sd_bus_message_read(reply, "u", ret);
+}
+
+/* All of it in one call, on each transport: a reply that is lost can be asked for again. */
+START_TEST(alloc_mapped_at_once) {
+        enum bus_kind kind = (enum bus_kind) _i;
+        _cleanup_close_ int memory = -EBADF;
+        struct fixture *f;
+        struct client c;
+        uint32_t pasid, again;
+        int n_fds;
+
+        SKIP_UNLESS_AVAILABLE(kind);
+        f = fake_begin(kind, NULL);
+        c = client_new(f);
+        memory = new_memory();
+        _cleanup_free_ char *path = init_mediated(&c, "vm");
+
+        ck_assert_int_gt(alloc_mapped(&c, path, memory, 0x200000, 7, &pasid), 0);
+        n_fds = process_count_fds(f->daemon->pid);
+        ck_assert_str_eq(state_of(&c, path, pasid), "attached");
+        ck_assert_uint_eq(fixture_kernel_did(f, "map 4096 4096 0x200000 7"), 1);
+        ck_assert_uint_eq(property_number(&c, path, PASIDD_IFACE_CONSUMER, "PinnedBytes"), PAGE);
+        ck_assert_int_gt(alloc_mapped(&c, path, memory, 0x200000, 7, &again), 0);
+        ck_assert_uint_eq(pasid, again);
+        ck_assert_uint_eq(fixture_kernel_did(f, "map 4096 4096 0x200000 7"), 1);
+        await(process_count_fds(f->daemon->pid) <= n_fds);
+        free_ok(&c, path, pasid);
+        ck_assert_uint_eq(property_number(&c, path, PASIDD_IFACE_CONSUMER, "PinnedBytes"), 0);
+        client_close(&c);
+        fixture_free(f);
+}
+END_TEST
+
+static void map_error(struct client *c, const char *error, const char *text, const char *path, int memory, uint64_t length,
+                      uint64_t iova, uint32_t flags) {
+        consumer_error(c, error, text, path, "Alloc", "uuaya{sv}", 0U, 0U, 0, 2, "attach", "b", 1, "map", "(htttu)", memory, 0ULL,
+                       length, iova, flags);
+}
+
+/* Each is refused as Map would refuse it, and there is no number then. */
+START_TEST(arguments_of_alloc_mapped) {
+        struct fixture *f = fake_begin(BUS_NONE, "[Limits]\nPinnedBytesPerConsumer=8K\n");
+        struct client c = client_direct(f);
+        _cleanup_close_ int memory = new_memory();
+        _cleanup_free_ char *path = init_mediated(&c, "vm"), *advisory = init_ok(&c, "advisory", 1, "devices", "as", 1, FIRST);
+
+        consumer_error(&c, E_ARGS, "\"map\" was given without \"attach\"", path, "Alloc", "uuaya{sv}", 0U, 0U, 0, 1, "map",
+                       "(htttu)", memory, 0ULL, PAGE, 0ULL, 7U);
+        consumer_error(&c, E_ARGS, "\"map\" was given without \"attach\"", path, "Alloc", "uuaya{sv}", 0U, 0U, 0, 2, "attach",
+                       "b", 0, "map", "(htttu)", memory, 0ULL, PAGE, 0ULL, 7U);
+        consumer_error(&c, E_ARGS, "\"map\" was given with D-Bus type \"u\"; it takes \"(htttu)\"", path, "Alloc", "uuaya{sv}", 0U,
+                       0U, 0, 2, "attach", "b", 1, "map", "u", 1U);
+        consumer_error(&c, E_ARGS, "\"map\" is not known here", path, "AllocMany", "uuuaya{sv}", 2U, 0U, 0U, 0, 1, "map", "(htttu)",
+                       memory, 0ULL, PAGE, 0ULL, 7U);
+        map_error(&c, E_ARGS, "flag 4", path, memory, PAGE, 0, 3);
+        map_error(&c, E_ARGS, "neither read nor write", path, memory, PAGE, PAGE, 4);
+        map_error(&c, E_ARGS, "0xf", path, memory, PAGE, PAGE, 15);
+        map_error(&c, E_ARGS, "memfds only", path, STDERR_FILENO, PAGE, PAGE, 7);
+        map_error(&c, E("QuotaExceeded"), "PinnedBytesPerConsumer", path, memory, 3 * PAGE, PAGE, 7);
+        map_error(&c, E("NotMediated"), "advisory", advisory, memory, PAGE, PAGE, 7);
+        ck_assert_uint_eq(property_number(&c, path, PASIDD_IFACE_CONSUMER, "Allocated"), 0);
+        ck_assert_uint_eq(property_number(&c, path, PASIDD_IFACE_CONSUMER, "PinnedBytes"), 0);
+        ck_assert(is_held(&c, FIRST_PATH, ""));
+        client_close(&c);
+        fixture_free(f);
+}
+END_TEST
+
 START_TEST(arguments_of_map) {
         struct fixture *f = fake_begin(BUS_NONE, NULL);
         struct client c = client_direct(f);
@@ -469,6 +543,8 @@ int main(void) {
 
         tcase_add_loop_test(mediated, attach_and_map, 0, TRANSPORTS);
         tcase_add_test(mediated, alloc_attached);
+        tcase_add_loop_test(mediated, alloc_mapped_at_once, 0, TRANSPORTS);
+        tcase_add_test(mediated, arguments_of_alloc_mapped);
         tcase_add_test(mediated, arguments_of_map);
         tcase_add_test(mediated, pinned_bytes_are_limited);
         tcase_add_test(mediated, attached_is_counted);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "fake-devices.h"
@@ -277,9 +278,12 @@ static void attach_all(struct client *c) {
         _cleanup_free_ char *yes = init_of_both(c, "yes-1"), *no = init_mediated(c, "no-1");
         _cleanup_free_ char *half = init_of_both(c, "half-1"), *error = init_mediated(c, "error-1");
         uint32_t pasid = alloc_ok(c, yes, 0, 0);
+        _cleanup_close_ int memory = memfd_create("memory", MFD_CLOEXEC);
 
         consumer_ok(c, NULL, yes, "Attach", "u", pasid);
         consumer_ok(c, NULL, yes, "Alloc", "uuaya{sv}", 0U, 0U, 0, 1, "attach", "b", 1);
+        consumer_ok(c, NULL, yes, "Alloc", "uuaya{sv}", 0U, 0U, 0, 2, "attach", "b", 1, "map", "(htttu)", memory, 0ULL, 4096ULL, 4096ULL,
+                    7U); /* kept while polkit thinks */
         consumer_error(c, E_ACCESS, "polkit does not allow", no, "Attach", "u", alloc_ok(c, no, 0, 0));
         consumer_error(c, E_ACCESS, SECOND, half, "Attach", "u", alloc_ok(c, half, 0, 0));
         consumer_error(c, E_ACCESS, "could not be asked", error, "Alloc", "uuaya{sv}", 0U, 0U, 0, 1, "attach", "b", 1);

@@ -77,7 +77,7 @@ static const char *const fuzz_words[WORDS_MAX] = {
         "Name", "Allocated", "HoldState", "Version", "Pasids", "Attached", "PinnedBytes", "Devices",
         "org.pasidd1.Manager", "org.pasidd1.Consumer", "org.pasidd1.Device",
         "devices", "min", "max", "quota", "hold", "fd", "pid", "unit", "mode", "token", "attach", "contiguous", "align",
-        "\xc3\xa4", "a b/c", "%s%n", "-1",
+        "\xc3\xa4", "a b/c", "%s%n", "-1", "map",
 };
 
 /* A path is one byte; from PATHS_MAX on it is the way for a string. The consumers are those of the clients' uids. */

@@ -23,7 +23,7 @@ static const struct {
 } options[] = {
         { "devices", "as" }, { "min", "u" },   { "max", "u" },    { "quota", "u" },      { "hold", "s" },  { "fd", "h" },
         { "pid", "u" },      { "unit", "s" },  { "mode", "s" },   { "token", "s" },      { "attach", "b" },
-        { "contiguous", "b" }, { "align", "u" },
+        { "contiguous", "b" }, { "align", "u" }, { "map", "(htttu)" },
 };
 
 static const char *const variants[] = { "s", "u", "as", "h", "b", "t", "ay", "a{sv}", "v", "y", "o", "(us)", "i", "d", "g" };

@@ -18,6 +18,19 @@ static struct pasid_client *client;
 static struct pasid_consumer *consumer;
 static struct stat seen; /* of the memory that came */
 
+/* The option comes first. */
+static void see_memory(sd_bus_message *call) {
+        uint64_t offset, length, iova;
+        uint32_t flags;
+        int fd;
+
+        seen.st_size = -1;
+        if (sd_bus_message_skip(call, "uuay") >= 0 && sd_bus_message_enter_container(call, 'a', "{sv}") > 0 &&
+            sd_bus_message_enter_container(call, 'e', "sv") > 0 && sd_bus_message_skip(call, "s") >= 0 &&
+            sd_bus_message_read(call, "v", "(htttu)", &fd, &offset, &length, &iova, &flags) > 0 && fstat(fd, &seen) < 0)
+                seen.st_size = -1;
+}
+
 /* The number says what the answer is. */
 static int handler(struct fake *f, sd_bus_message *call, void *userdata) {
         uint64_t offset, length, iova;
@@ -26,6 +39,12 @@ static int handler(struct fake *f, sd_bus_message *call, void *userdata) {
 
         if (fake_reply_consumer(f, call) > 0)
                 return 1;
+        if (fake_is(call, "FreeToken"))
+                return 1;
+        if (fake_is(call, "Alloc")) {
+                see_memory(call);
+                return fake_reply(f, call, "u", 17);
+        }
         (void) sd_bus_message_read(call, "u", &pasid);
         if (pasid == 2)
                 return fake_error(f, call, PASIDD_ERROR_PREFIX "NotAttached", "PASID 2 is not attached; attach it first.");
@@ -107,6 +126,50 @@ START_TEST(map)
 }
 END_TEST
 
+START_TEST(alloc_with_memory)
+{
+        struct pasid_mapping m = PASID_MAPPING_INIT;
+        struct pasid_alloc_options o = PASID_ALLOC_OPTIONS_INIT;
+        uint32_t pasid = 5;
+        struct stat own;
+
+        start();
+        m.memory_fd = memory();
+        m.offset = 4096;
+        m.length = 8192;
+        m.iova = 0x1000;
+        m.flags = PASID_MAP_READ | PASID_MAP_WRITE | PASID_MAP_FIXED;
+        o.token = "mine";
+        o.map = &m;
+        ck_assert_int_eq(pasid_alloc(consumer, 0, 0, NULL, 0, &o, &pasid), -EINVAL);
+        ck_assert_ptr_nonnull(strstr(pasid_strerror_last(client), "attach"));
+        ck_assert_int_eq(pasid_alloc_many(consumer, 1, 0, 0, NULL, 0, &o, &pasid), -EINVAL);
+        o.attach = true;
+        ck_assert_int_eq(pasid_alloc_many(consumer, 1, 0, 0, NULL, 0, &o, &pasid), -EINVAL);
+        m.flags = PASID_MAP_READ;
+        ck_assert_int_eq(pasid_alloc(consumer, 0, 0, NULL, 0, &o, &pasid), -EINVAL);
+        ck_assert_ptr_nonnull(strstr(pasid_strerror_last(client), "PASID_MAP_FIXED"));
+        m.flags = PASID_MAP_READ | PASID_MAP_WRITE | PASID_MAP_FIXED;
+        m.size--;
+        ck_assert_int_eq(pasid_alloc(consumer, 0, 0, NULL, 0, &o, &pasid), -EINVAL);
+        m.size++;
+        ck_assert_uint_eq(fake_n_calls(fake), 1);
+        ck_assert_int_eq(pasid_alloc(consumer, 0, 0, NULL, 0, &o, &pasid), 0);
+        ck_assert_uint_eq(pasid, 17);
+        assert_call(fake, 1, "Alloc(0, 0, [], {\"map\": (htttu) (fd, 4096, 8192, 4096, 7), \"token\": s \"mine\", \"attach\": b true})");
+        ck_assert_int_eq(fstat(m.memory_fd, &own), 0);
+        ck_assert_uint_eq(seen.st_ino, own.st_ino);
+        ck_assert_int_eq(close(m.memory_fd), 0);
+        ck_assert_int_eq(pasid_alloc(consumer, 0, 0, NULL, 0, &o, &pasid), -EINVAL);
+        ck_assert_ptr_nonnull(strstr(pasid_strerror_last(client), "memory_fd"));
+        m.memory_fd = -1;
+        ck_assert_int_eq(pasid_alloc(consumer, 0, 0, NULL, 0, &o, &pasid), -EINVAL);
+        ck_assert_ptr_nonnull(strstr(pasid_strerror_last(client), "memory_fd -1"));
+        ck_assert_uint_eq(fake_n_calls(fake), 2);
+        end();
+}
+END_TEST
+
 START_TEST(refused)
 {
         uint64_t iova = 5, unmapped = 5;
@@ -167,6 +230,7 @@ int main(void) {
         tcase_set_timeout(tc, 60);
         tcase_add_test(tc, attach);
         tcase_add_test(tc, map);
+        tcase_add_test(tc, alloc_with_memory);
         tcase_add_test(tc, refused);
         tcase_add_test(tc, no_leak);
         suite_add_tcase(suite, tc);

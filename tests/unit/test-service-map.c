@@ -325,6 +325,103 @@ START_TEST(test_pending_requests) {
 }
 END_TEST
 
+static int alloc_mapped(const char *token, uint64_t at, uint64_t length, uint32_t *ret) {
+        const struct kernel_mapping m = { .length = length, .iova = at, .flags = RW | MAP_FIXED_IOVA };
+        struct alloc_request request = { .count = 1, .token = token };
+        struct refusal refusal = {};
+        int r = service_alloc_mapped(f.service, vm(), &request, NULL, &m, ret, &refusal);
+
+        ck_assert_int_eq(refusal.code, -r);
+        return r;
+}
+
+/* Number, attachment and memory come in one step, and go in one. */
+START_TEST(test_alloc_mapped) {
+        struct service_counters before = *service_get_counters(f.service);
+        struct refusal refusal = {};
+        uint32_t number = 0;
+
+        ck_assert_int_eq(alloc_mapped(NULL, 0x100000, 2 * PAGE, &number), 0);
+        ck_assert_uint_eq(service_get_counters(f.service)->n_commits, before.n_commits + 2);
+        ck_assert_int_eq(fixture_state(&f, "vm", number), ROW_ATTACHED);
+        expect_mapped(1, 2 * PAGE);
+        ck_assert_int_eq(map_of(vm(), number, 0x101000, PAGE, RW | MAP_FIXED_IOVA, &(uint64_t) { 0 }), -EADDRINUSE);
+        fixture_restart(&f);
+        ck_assert_int_eq(fixture_state(&f, "vm", number), ROW_ALLOCATED); /* no fd was kept: the table of it all is one that loads */
+        ck_assert_int_eq(alloc_mapped(NULL, 0x100000, PAGE, &number), 0);
+        expect_mapped(1, PAGE);
+        ck_assert_int_eq(service_free_pasids(f.service, vm(), &number, 1, &refusal), 0);
+        expect_mapped(0, 0);
+}
+END_TEST
+
+/* What is refused leaves no number, and nothing of it in the kernel; above a limit the kernel is not even asked. */
+START_TEST(test_alloc_mapped_refused) {
+        struct service_limits limits = { .pinned_per_consumer = 4 * PAGE, .pinned_per_uid = 5 * PAGE, .release_usec = 20000,
+                                         .history_per_pasid = 4, .history_entries = 100 };
+        struct consumer *other;
+        uint32_t number = 77;
+        uint64_t at;
+        char *picture;
+
+        other = fixture_mediated(&f, 1000, "other", HOLD_BOOT, DEVICES("0000:01:00.0"));
+        ck_assert_int_eq(map_of(other, fixture_alloc_attached(&f, "other"), 0, 2 * PAGE, RW, &at), 0);
+        ck_assert_int_eq(service_set_limits(f.service, &f.limits, &limits), 0);
+        picture = fixture_picture(&f);
+        fake_kernel_fail(&f.kernel, 0, 0);
+        ck_assert_int_eq(alloc_mapped(NULL, 0x100000, 5 * PAGE, &number), -EDQUOT); /* the consumer's */
+        ck_assert_int_eq(alloc_mapped("t", 0x100000, 4 * PAGE, &number), -EDQUOT);  /* the uid's */
+        ck_assert_uint_eq(f.kernel.n_calls, 0);
+        ck_assert(!service_is_pending(f.service));
+        fake_kernel_forget_steps(&f.kernel);
+        ck_assert_int_eq(alloc_mapped(NULL, 0x100000, PAGE + 1, &number), -EINVAL);
+        fake_kernel_expect_undone(&f.kernel);
+        ck_assert_int_eq(alloc_mapped(NULL, (UINT64_C(1) << 48) - PAGE, 2 * PAGE, &number), -EINVAL);
+        ck_assert_uint_eq(number, 77);
+        fixture_expect_same(&f, picture);
+        fixture_expect_consistent(&f);
+        ck_assert_int_eq(alloc_mapped(NULL, 0x100000, PAGE, &number), 0);
+}
+END_TEST
+
+/* Asked again with its token it is done as far as it was not; what is there already is taken for what was asked for. */
+START_TEST(test_alloc_mapped_again) {
+        struct alloc_request plain = { .count = 1, .token = "plain" };
+        struct service_limits limits = { .pinned_per_consumer = PAGE, .release_usec = 20000 };
+        struct refusal refusal = {};
+        uint32_t number, again = 0;
+        char *picture;
+
+        ck_assert_int_eq(alloc_mapped("t", 0x100000, PAGE, &number), 0);
+        ck_assert_int_eq(service_set_limits(f.service, &f.limits, &limits), 0); /* there is no room for it twice */
+        picture = fixture_picture(&f);
+        ck_assert_int_eq(alloc_mapped("t", 0x100000, PAGE, &again), 0);
+        ck_assert_uint_eq(again, number);
+        ck_assert_int_eq(alloc_mapped("t", 0x200000, PAGE, &again), -EDQUOT);
+        limits.pinned_per_consumer = 0;
+        ck_assert_int_eq(service_set_limits(f.service, &f.limits, &limits), 0);
+        ck_assert_int_eq(alloc_mapped("t", 0x100000, 2 * PAGE, &again), -EADDRINUSE); /* not what is there */
+        fixture_expect_same(&f, picture);
+        ck_assert_int_eq(alloc_mapped("t", 0x200000, PAGE, &again), 0);
+        ck_assert_uint_eq(again, number);
+        expect_mapped(2, 2 * PAGE);
+
+        ck_assert_int_eq(service_detach(f.service, vm(), number, &refusal), 0);
+        ck_assert_int_eq(alloc_mapped("t", 0x100000, PAGE, &again), 0); /* attached anew */
+        ck_assert_uint_eq(again, number);
+        expect_mapped(1, PAGE);
+
+        ck_assert_int_eq(service_alloc(f.service, vm(), &plain, NULL, &number, &refusal), 0);
+        ck_assert_int_eq(service_flush(f.service), 0);
+        picture = fixture_picture(&f);
+        ck_assert_int_eq(alloc_mapped("plain", 0x100000, PAGE + 1, &again), -EINVAL); /* it stays as it was: allocated */
+        fixture_expect_same(&f, picture);
+        ck_assert_int_eq(alloc_mapped("plain", 0x100000, PAGE, &again), 0);
+        ck_assert_uint_eq(again, number);
+        expect_mapped(2, 2 * PAGE);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("service-map");
         TCase *tc = tcase_create("map");
@@ -341,6 +438,9 @@ int main(void) {
         tcase_add_test(tc, test_map_cannot_be_undone);
         tcase_add_test(tc, test_holder_gone);
         tcase_add_test(tc, test_pending_requests);
+        tcase_add_test(tc, test_alloc_mapped);
+        tcase_add_test(tc, test_alloc_mapped_refused);
+        tcase_add_test(tc, test_alloc_mapped_again);
         suite_add_tcase(suite, tc);
         return suite_run(suite);
 }

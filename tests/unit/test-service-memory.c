@@ -94,6 +94,12 @@ static int ask_alloc_attached(struct refusal *refusal) {
                                       refusal);
 }
 
+static int ask_alloc_mapped(struct refusal *refusal) {
+        const struct kernel_mapping map = { .length = 0x2000, .iova = 0x100000, .flags = MAP_READ | MAP_FIXED_IOVA };
+
+        return service_alloc_mapped(f.service, vm(), &(struct alloc_request) { .count = 1 }, NULL, &map, &pasids[50], refusal);
+}
+
 static int ask_attach(struct refusal *refusal) {
         return service_attach(f.service, vm(), pasids[0], refusal);
 }
@@ -155,6 +161,7 @@ static const struct request {
         { "alloc", prepare_numbers, ask_alloc },
         { "alloc many", prepare_numbers, ask_alloc_many },
         { "alloc attached", prepare_numbers, ask_alloc_attached, .is_one_way = true },
+        { "alloc mapped", prepare_numbers, ask_alloc_mapped, .is_one_way = true },
         { "first attach", prepare_numbers, ask_attach },
         { "detach", prepare_attached, ask_detach },
         { "free", prepare_attached, ask_free },

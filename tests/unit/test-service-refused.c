@@ -71,6 +71,13 @@ static int ask_alloc(struct refusal *refusal) {
                                       "abc", &pasids[1], refusal);
 }
 
+static int ask_alloc_mapped(struct refusal *refusal) {
+        const struct kernel_mapping map = { .length = 0x2000, .iova = 0x100000, .flags = MAP_READ | MAP_FIXED_IOVA };
+
+        return service_alloc_mapped(f.service, vm(), &(struct alloc_request) { .count = 1, .private_bytes = 3 }, "abc", &map,
+                                    &pasids[1], refusal);
+}
+
 static int ask_detach(struct refusal *refusal) {
         return service_detach(f.service, vm(), pasids[0], refusal);
 }
@@ -118,6 +125,8 @@ static const struct request {
         { "attach", prepare_open, ask_attach, 6, 0, 4, false },
         { "first alloc", prepare_number, ask_alloc, 9, 0, 7, false },
         { "alloc", prepare_open, ask_alloc, 6, 0, 7, false },
+        { "first alloc mapped", prepare_number, ask_alloc_mapped, 10, 0, 8, false },
+        { "alloc mapped", prepare_open, ask_alloc_mapped, 7, 0, 8, false },
         { "detach", prepare_attached, ask_detach, 3, 3, 4, false },
         { "free", prepare_attached, ask_free, 3, 3, 7, false },
         { "free many", prepare_attached, ask_free_many, 9, 9, 13, false },

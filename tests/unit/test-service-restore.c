@@ -287,6 +287,34 @@ START_TEST(test_half_undone) {
 }
 END_TEST
 
+/* An Alloc with memory, repeated after a restart: whether that is still mapped only the kernel can tell. */
+START_TEST(test_alloc_is_repeated) {
+        struct alloc_request request = { .count = 1, .token = "t" };
+        const struct kernel_mapping m = { .length = 0x2000, .iova = 0x700000, .flags = MAP_READ | MAP_FIXED_IOVA };
+        struct refusal refusal = {};
+        uint32_t first, again;
+        char *picture;
+
+        make_all();
+        ck_assert_int_eq(service_alloc_mapped(f.service, fixture_get(&f, "vm"), &request, NULL, &m, &first, &refusal), 0);
+        picture = fixture_picture(&f);
+        restart();
+        ck_assert_int_eq(service_alloc_mapped(f.service, fixture_get(&f, "vm"), &request, NULL, &m, &again, &refusal), 0);
+        ck_assert_uint_eq(again, first);
+        fixture_expect_same(&f, picture);
+        expect_restored(5, 0, 0);
+        fixture_stop(&f);
+        for (size_t i = f.kernel.n_objects; i-- > 0;)
+                if (f.kernel.objects[i].kind == FAKE_MAPPING && f.kernel.objects[i].iova == 0x700000)
+                        fake_kernel_drop(&f.kernel, &f.kernel.objects[i]); /* an Unmap that was not acknowledged */
+        ck_assert_msg(start(0) == 0, "%s", f.refusal.text);
+        ck_assert_int_eq(service_alloc_mapped(f.service, fixture_get(&f, "vm"), &request, NULL, &m, &again, &refusal), 0);
+        ck_assert_uint_eq(again, first);
+        ck_assert_uint_eq(service_pinned_bytes(fixture_get(&f, "vm")), 0x6000);
+        fixture_expect_consistent(&f);
+}
+END_TEST
+
 /* One that does not come back takes its numbers with it, everywhere; the others' go on. */
 START_TEST(test_device_is_not_kept) {
         make_all();
@@ -452,6 +480,7 @@ int main(void) {
         tcase_add_test(tc, test_shared_page_table);
         tcase_add_test(tc, test_half_made);
         tcase_add_loop_test(tc, test_half_undone, 0, 2);
+        tcase_add_test(tc, test_alloc_is_repeated);
         tcase_add_test(tc, test_device_is_not_kept);
         tcase_add_test(tc, test_iommufd_is_not_kept);
         tcase_add_loop_test(tc, test_device_is_not_adopted, 0, 4);

@@ -47,6 +47,15 @@ transfer "read-only memory is read" "done CCCC" "$WIDE" 100 read 0x4000000 4
 transfer "read-only memory is not written" fault "$WIDE" 100 write 0x4000000 xyz
 expect "and has not changed" "ok 43" a byte 1 0
 
+expect "all of it in one call" "ok 300" b start 300 0 0x1000000
+in_iommu "it is in the IOMMU's table" "$WIDE" 300 yes
+transfer "and reads b's memory" "done BBBB" "$WIDE" 300 read 0x1000000 4
+expect "freed" ok b free 300
+transfer "and reaches it no more" fault "$WIDE" 300 read 0x1000000 4
+expect "an address that is no page's" "error EINVAL" b start 301 0 0x1000001
+in_iommu "leaves nothing in the IOMMU's table" "$WIDE" 301 no
+expect "nor a number" "ok 301" b alloc 301 301
+
 expect "unmapped" "ok $PAGE" a unmap 100 0x4000000 "$PAGE"
 transfer "after Unmap" fault "$WIDE" 100 read 0x4000000 4
 transfer "the rest is still there" "done AAAA" "$WIDE" 100 read 0x1000000 4

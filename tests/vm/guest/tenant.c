@@ -181,6 +181,24 @@ static int do_map(struct tenant *t, char **words) {
         return r < 0 ? fail(t, r, true) : say("%#" PRIx64, iova);
 }
 
+/* start PASID MEMORY IOVA: allocated, attached and mapped in one call, to be read and written */
+static int do_start(struct tenant *t, char **words) {
+        struct pasid_alloc_options options = PASID_ALLOC_OPTIONS_INIT;
+        struct pasid_mapping map = PASID_MAPPING_INIT;
+        const struct memory *m = &t->memories[number(words[2]) % MEMORIES_MAX];
+        uint32_t pasid = (uint32_t) number(words[1]);
+        int r;
+
+        map.memory_fd = m->fd;
+        map.length = m->size;
+        map.iova = number(words[3]);
+        map.flags = PASID_MAP_READ | PASID_MAP_WRITE | PASID_MAP_FIXED;
+        options.attach = true;
+        options.map = &map;
+        r = pasid_alloc(t->consumer, pasid, pasid, NULL, 0, &options, &pasid);
+        return r < 0 ? fail(t, r, true) : say("%u", pasid);
+}
+
 /* unmap PASID IOVA LENGTH */
 static int do_unmap(struct tenant *t, char **words) {
         uint64_t unmapped = 0;
@@ -273,6 +291,7 @@ static const struct command {
         { "reconnect", do_reconnect, 1 },
         { "memory", do_memory, 3 },
         { "map", do_map, 7 },
+        { "start", do_start, 4 },
         { "unmap", do_unmap, 4 },
         { "byte", do_byte, 3 },
         { "truncate", do_truncate, 3 },
