@@ -45,7 +45,7 @@ static int take_hold(const struct pasid_consumer_info *info, void *userdata) {
 /* It would be this process's own, which is about to end. */
 static int refuse_connection(struct ctl *ctl, const struct arg_consumer *key) {
         _cleanup_(pasid_consumer_freep) struct pasid_consumer *consumer = NULL;
-        enum pasid_hold hold;
+        enum pasid_hold hold = PASID_HOLD_DEFAULT;
         int r;
 
         r = pasid_consumer_get(ctl->client, key->uid, key->name, &consumer);

@@ -21,12 +21,13 @@
 /* F: quit if it fits, R: colours, S: chop long lines, X: leave the text on the screen */
 #define LESS_OPTIONS "FRSX"
 
-static _Noreturn void run_pager(const char *command, const int input[2], int status_fd, pid_t parent) {
+static _Noreturn void run_pager(const char *from_environment, const int input[2], int status_fd, pid_t parent) {
+        _cleanup_free_ char *command = from_environment ? strdup(from_environment) : NULL;
         int error;
 
         (void) signal(SIGPIPE, SIG_DFL);
         (void) signal(SIGINT, SIG_DFL);
-        if (dup2(input[0], STDIN_FILENO) >= 0 && prctl(PR_SET_PDEATHSIG, SIGTERM) >= 0 && getppid() == parent &&
+        if ((command || !from_environment) && dup2(input[0], STDIN_FILENO) >= 0 && prctl(PR_SET_PDEATHSIG, SIGTERM) >= 0 && getppid() == parent &&
             setenv("LESS", LESS_OPTIONS, 0) >= 0 && setenv("LESSSECURE", "1", 1) >= 0) {
                 if (command)
                         (void) execl("/bin/sh", "sh", "-c", command, (char *) NULL);

@@ -85,6 +85,7 @@ static bool is_fresh_log(pid_t pid, const char *path) {
 
 static bool write_entry(int fd, const char *sentence) {
         _cleanup_(json_object_putp) struct json_object *entry = json_object_new_object();
+        _cleanup_close_ int copy = -EBADF;
         char now[32] = "";
         struct tm tm;
         time_t t = time(NULL);
@@ -96,9 +97,11 @@ static bool write_entry(int fd, const char *sentence) {
             json_object_object_add(entry, "level", json_object_new_string("error")) < 0 ||
             json_object_object_add(entry, "time", json_object_new_string(now)) < 0)
                 return false;
-        f = fdopen(dup(fd), "w");
+        copy = dup(fd);
+        f = copy < 0 ? NULL : fdopen(copy, "w");
         if (!f)
                 return false;
+        (void) TAKE_FD(copy); /* the stream's */
         (void) fprintf(f, "%s\n", json_object_to_json_string_ext(entry, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
         return fclose(f) == 0;
 }

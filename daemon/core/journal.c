@@ -121,6 +121,8 @@ static void undo(struct core *core, const struct journal_entry *e) {
         case JOURNAL_CURSOR:
                 *e->cursor = e->old_cursor;
                 break;
+        default:
+                break;
         }
 }
 

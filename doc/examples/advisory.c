@@ -5,7 +5,7 @@
  *
  *   cc advisory.c $(pkg-config --cflags --libs libpasid) && ./a.out PCI-ADDRESS
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
  *
  *   cc mediated.c $(pkg-config --cflags --libs libpasid) && ./a.out PCI-ADDRESS
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
