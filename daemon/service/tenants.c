@@ -80,6 +80,7 @@ int tenants_holder_rename(struct service *s, const char *from, const char *to) {
                 if (!renamed)
                         return -ENOMEM;
                 memcpy(renamed->address, t->address, sizeof(t->address));
+                renamed->consumer_id = t->consumer_id;
                 memcpy(renamed->holder, to, size);
                 TAILQ_INSERT_BEFORE(t, renamed, entry);
                 forget(s, t);
