@@ -103,6 +103,12 @@ int link_init(struct link *link, struct bus *bus, sd_bus *sd, bool is_direct) {
                 r = device_object_add(link);
         if (r >= 0 && is_direct)
                 r = driver_object_add(link);
+        /*
+         * Out of memory between two nodes of a path, sd-bus (252) keeps the first one, and aborts the process when it is to free
+         * a bus that has one: this reference is never given back.
+         */
+        if (r < 0)
+                (void) sd_bus_ref(sd);
         return r;
 }
 
