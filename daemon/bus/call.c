@@ -13,6 +13,7 @@
 #include "bus/busy.h"
 #include "bus/error.h"
 #include "bus/caller.h"
+#include "bus/connection.h"
 #include "bus/metrics.h"
 #include "bus/polkit.h"
 #include "log-ids.h"
@@ -65,6 +66,15 @@ static void tell_refusal(const struct call *call, int r) {
                 log_about(LOG_NOTICE, &subject, "Refused to uid %u: %s", (unsigned) subject.uid, call->refusal.text);
 }
 
+/* sd-bus itself would not mind that there is no memory for an error, and leave the client waiting. */
+static int send_error(struct link *link, sd_bus_message *m, sd_bus_error *error, int r) {
+        r = sd_bus_reply_method_errno(m, r, error);
+        if (r < 0)
+                connection_doom(connection_of(link), "a reply could not be made");
+        sd_bus_error_free(error);
+        return 1;
+}
+
 int call_answer(sd_bus_message *m, struct link *link, sd_bus_error *error, unsigned flags, call_method_t method) {
         struct call call;
         int r;
@@ -88,7 +98,8 @@ int call_answer(sd_bus_message *m, struct link *link, sd_bus_error *error, unsig
                 polkit_done(link->bus->polkit, m);
                 tell_refusal(&call, r);
                 metrics_count_refusal(link->bus, r, &call.refusal);
-                return error_from_refusal(error, r, &call.refusal);
+                r = error_from_refusal(error, r, &call.refusal);
+                return link->is_direct ? send_error(link, m, error, r) : r;
         }
         if (!link->is_direct) /* a direct connection has its own end of a turn */
                 link_commit_if_quiet(link);
@@ -100,6 +111,12 @@ void call_abandon(struct link *link, sd_bus_message *m) {
                 return;
         (void) busy_call_free(busy_take(link->bus->busy, m));
         polkit_done(link->bus->polkit, m);
+}
+
+int call_cannot_find(struct link *link, int r) {
+        if (link->is_direct)
+                connection_doom(connection_of(link), "what it asks for could not be looked up");
+        return r;
 }
 
 /* The lowest free one is told by the kernel, and all below it are in use. */

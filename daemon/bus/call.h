@@ -35,6 +35,8 @@ int call_answer(sd_bus_message *m, struct link *link, sd_bus_error *error, unsig
  * given any message.
  */
 void call_abandon(struct link *link, sd_bus_message *m);
+/* There is no memory to look for an object; sd-bus would look for some for an error, and leave the client waiting. */
+int call_cannot_find(struct link *link, int r);
 /*
  * Calls that wait keep the file descriptors that came with them, up to 253 each, and sd-bus does not tell how many.
  * False when they would leave too few for the other clients.

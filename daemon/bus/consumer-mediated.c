@@ -21,10 +21,13 @@ static int read_pasid(struct call *call, uint32_t *ret) {
 }
 
 int consumer_method_attach(struct call *call) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         uint32_t pasid;
         int r;
 
         r = read_pasid(call, &pasid);
+        if (r >= 0)
+                r = reply_new(call, &reply);
         if (r < 0)
                 return r;
         r = authorise_attach(call);
@@ -34,29 +37,23 @@ int consumer_method_attach(struct call *call) {
         if (r < 0)
                 return r;
         signals_note_attached(call->link->bus->signals, call->consumer);
-        return reply_empty_when_committed(call);
+        return reply_when_committed(call, reply);
 }
 
 int consumer_method_detach(struct call *call) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         uint32_t pasid;
         int r;
 
         r = read_pasid(call, &pasid);
         if (r >= 0)
+                r = reply_new(call, &reply);
+        if (r >= 0)
                 r = service_detach(call_service(call), call->consumer, pasid, &call->refusal);
         if (r < 0)
                 return r;
         signals_note_attached(call->link->bus->signals, call->consumer);
-        return reply_empty_when_committed(call);
-}
-
-static int reply_number(struct call *call, uint64_t number) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        int r = sd_bus_message_new_method_return(call->message, &reply);
-
-        if (r >= 0)
-                r = sd_bus_message_append_basic(reply, 't', &number);
-        return r < 0 ? r : reply_when_committed(call, reply);
+        return reply_when_committed(call, reply);
 }
 
 int consumer_check_mapping(const struct kernel_mapping *m, struct refusal *refusal) {
@@ -73,6 +70,7 @@ int consumer_check_mapping(const struct kernel_mapping *m, struct refusal *refus
 }
 
 int consumer_method_map(struct call *call) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         struct kernel_mapping m;
         uint64_t iova;
         uint32_t pasid;
@@ -84,11 +82,14 @@ int consumer_method_map(struct call *call) {
         if (r >= 0)
                 r = consumer_check_mapping(&m, &call->refusal);
         if (r >= 0)
+                r = reply_new(call, &reply);
+        if (r >= 0)
                 r = service_map(call_service(call), call->consumer, pasid, &m, &iova, &call->refusal);
-        return r < 0 ? r : reply_number(call, iova);
+        return r < 0 ? r : reply_number_when_committed(call, reply, 't', &iova);
 }
 
 int consumer_method_unmap(struct call *call) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         uint64_t iova, length, unmapped;
         uint32_t pasid;
         int r;
@@ -97,6 +98,8 @@ int consumer_method_unmap(struct call *call) {
         if (r >= 0)
                 r = call_read(call, "tt", &iova, &length);
         if (r >= 0)
+                r = reply_new(call, &reply);
+        if (r >= 0)
                 r = service_unmap(call_service(call), call->consumer, pasid, iova, length, &unmapped, &call->refusal);
-        return r < 0 ? r : reply_number(call, unmapped);
+        return r < 0 ? r : reply_number_when_committed(call, reply, 't', &unmapped);
 }

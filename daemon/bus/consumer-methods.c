@@ -85,6 +85,8 @@ int consumer_method_alloc(struct call *call) {
         r = read_alloc(call, alloc_specs, ELEMENTSOF(alloc_specs), &request, &private_data, &o);
         if (r >= 0)
                 r = check_map(&o, &call->refusal);
+        if (r >= 0)
+                r = reply_new(call, &reply);
         if (r < 0)
                 return r;
         if (o.attach) {
@@ -97,11 +99,7 @@ int consumer_method_alloc(struct call *call) {
                         signals_note_attached(call->link->bus->signals, call->consumer);
         } else
                 r = service_alloc(call_service(call), call->consumer, &request, private_data, &pasid, &call->refusal);
-        if (r >= 0)
-                r = sd_bus_message_new_method_return(call->message, &reply);
-        if (r >= 0)
-                r = sd_bus_message_append_basic(reply, 'u', &pasid);
-        return r < 0 ? r : reply_when_committed(call, reply);
+        return r < 0 ? r : reply_number_when_committed(call, reply, 'u', &pasid);
 }
 
 int consumer_method_alloc_many(struct call *call) {
@@ -121,7 +119,7 @@ int consumer_method_alloc_many(struct call *call) {
                 return refuse(&call->refusal, EINVAL, "%u PASIDs were asked for at once; it can be 1 to %u.",
                               request.count, NUMBER_MAX);
 
-        r = sd_bus_message_new_method_return(call->message, &reply);
+        r = reply_new(call, &reply);
         if (r >= 0)
                 r = sd_bus_message_append_array_space(reply, 'u', request.count * sizeof(uint32_t), &pasids);
         if (r >= 0)
@@ -130,6 +128,7 @@ int consumer_method_alloc_many(struct call *call) {
 }
 
 int consumer_method_free(struct call *call) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         uint32_t pasid;
         int r;
 
@@ -137,11 +136,14 @@ int consumer_method_free(struct call *call) {
         if (r >= 0)
                 r = call_check_pasid(call, pasid);
         if (r >= 0)
+                r = reply_new(call, &reply);
+        if (r >= 0)
                 r = service_free_pasids(call_service(call), call->consumer, &pasid, 1, &call->refusal);
-        return r < 0 ? r : reply_empty_when_committed(call);
+        return r < 0 ? r : reply_when_committed(call, reply);
 }
 
 int consumer_method_free_many(struct call *call) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         const void *pasids;
         size_t size;
         int r;
@@ -154,8 +156,10 @@ int consumer_method_free_many(struct call *call) {
                 if (r < 0)
                         return r;
         }
-        r = service_free_pasids(call_service(call), call->consumer, pasids, size / sizeof(uint32_t), &call->refusal);
-        return r < 0 ? r : reply_empty_when_committed(call);
+        r = reply_new(call, &reply);
+        if (r >= 0)
+                r = service_free_pasids(call_service(call), call->consumer, pasids, size / sizeof(uint32_t), &call->refusal);
+        return r < 0 ? r : reply_when_committed(call, reply);
 }
 
 int consumer_method_free_token(struct call *call) {
@@ -167,14 +171,13 @@ int consumer_method_free_token(struct call *call) {
 
         r = call_read(call, "s", &token);
         if (r >= 0)
+                r = reply_new(call, &reply);
+        if (r >= 0)
                 r = service_free_token(call_service(call), call->consumer, token, &n, &call->refusal);
         if (r < 0)
                 return r;
         freed = (uint32_t) n;
-        r = sd_bus_message_new_method_return(call->message, &reply);
-        if (r >= 0)
-                r = sd_bus_message_append_basic(reply, 'u', &freed);
-        return r < 0 ? r : reply_when_committed(call, reply);
+        return reply_number_when_committed(call, reply, 'u', &freed);
 }
 
 static int append_info(sd_bus_message *m, const struct consumer *c, const struct row *row) {
@@ -227,6 +230,7 @@ int consumer_method_find(struct call *call) {
 }
 
 int consumer_method_set_private(struct call *call) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         const void *private_data;
         uint32_t pasid;
         size_t size;
@@ -238,8 +242,10 @@ int consumer_method_set_private(struct call *call) {
         if (r >= 0)
                 r = call_read_private(call, &private_data, &size);
         if (r >= 0)
+                r = reply_new(call, &reply);
+        if (r >= 0)
                 r = service_set_private(call_service(call), call->consumer, pasid, private_data, size, &call->refusal);
-        return r < 0 ? r : reply_empty_when_committed(call);
+        return r < 0 ? r : reply_when_committed(call, reply);
 }
 
 int consumer_method_list(struct call *call) {
@@ -270,7 +276,10 @@ int consumer_method_list(struct call *call) {
 }
 
 int consumer_method_exit(struct call *call) {
-        int r = service_exit_consumer(call_service(call), call->consumer, "exit", &call->refusal);
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r = reply_new(call, &reply);
 
-        return r < 0 ? r : reply_empty_when_committed(call);
+        if (r >= 0)
+                r = service_exit_consumer(call_service(call), call->consumer, "exit", &call->refusal);
+        return r < 0 ? r : reply_when_committed(call, reply);
 }

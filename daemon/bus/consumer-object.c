@@ -100,8 +100,10 @@ static int find_consumer(sd_bus *sd, const char *path, const char *interface, vo
         int r;
 
         r = link_find_consumer(link, path);
-        if (r <= 0)
-                return r;
+        if (r < 0)
+                return call_cannot_find(link, r);
+        if (r == 0)
+                return 0;
         if (!link->consumer) {
                 call_abandon(link, sd_bus_get_current_message(sd));
                 r = refuse(&refusal, ESRCH, "There is no consumer \"%s\" of uid %u; it ended, or Init was never called for it.",

@@ -46,9 +46,24 @@ static int find_consumer(struct call *call, const char *path, struct consumer **
         return 0;
 }
 
+/* The message has duplicates of its own. */
+static int send_opened(struct call *call, int device, int iommufd) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(call->message, &reply);
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "hh", device, iommufd);
+        if (r >= 0)
+                r = sd_bus_send(NULL, reply, NULL);
+        if (r == -EMFILE || r == -ENFILE)
+                return refuse(&call->refusal, ENOBUFS, "Open could not pass its file descriptors on: pasidd has too many open files; "
+                                                       "raise LimitNOFILE= in its unit.");
+        return r;
+}
+
 /* The device facts may be others once anything is asked of the service: what is needed of them is kept here. */
 static int device_open(struct call *call) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_close_ int device = -EBADF, iommufd = -EBADF;
         struct open_options options = {};
         struct link *link = call->link;
@@ -74,15 +89,17 @@ static int device_open(struct call *call) {
         r = service_open_device(call_service(call), address, call->caller->holder, consumer, &device, &iommufd, &call->refusal);
         if (r < 0)
                 return r;
+        r = send_opened(call, device, iommufd);
+        if (r < 0) {
+                service_take_back_device(call_service(call), address);
+                return r;
+        }
         if (!consumer)
                 link_note_holder(link);
         log_about(LOG_INFO, &(struct log_subject) { .message_id = MESSAGE_DEVICE_OPENED, .device = address, .has_uid = true,
                   .uid = call->caller->uid }, "Device %s was opened for uid %u, which attaches to it by itself", address,
                   (unsigned) call->caller->uid);
-        r = sd_bus_message_new_method_return(call->message, &reply);
-        if (r >= 0)
-                r = sd_bus_message_append(reply, "hh", device, iommufd);
-        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+        return 0;
 }
 DEFINE_METHOD(device_open, CALL_CALLER);
 
@@ -167,8 +184,10 @@ static int find_device(sd_bus *sd, const char *path, const char *interface, void
         int r;
 
         r = path_to_device(path, &address);
-        if (r <= 0)
-                return r;
+        if (r < 0)
+                return call_cannot_find(link, r);
+        if (r == 0)
+                return 0;
         link->device = device_list_find(service_devices(link->bus->service), address);
         if (!link->device) {
                 call_abandon(link, sd_bus_get_current_message(sd));

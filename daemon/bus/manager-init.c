@@ -73,20 +73,8 @@ static int fill_request(struct init_request *request, const struct init_options 
         return check_holder(o, request->hold, refusal);
 }
 
-static int reply_path(struct call *call, const struct consumer *c) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        _cleanup_free_ char *path = NULL;
-        int r;
-
-        r = path_of_consumer(c->uid, c->name, &path);
-        if (r >= 0)
-                r = sd_bus_message_new_method_return(call->message, &reply);
-        if (r >= 0)
-                r = sd_bus_message_append_basic(reply, 'o', path);
-        return r < 0 ? r : reply_when_committed(call, reply);
-}
-
 static int init(struct call *call, struct init_options *o) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         struct init_request request = {
                 .uid = call->caller->uid,
                 .privileged = is_privileged(call->link->bus, call->caller),
@@ -109,12 +97,15 @@ static int init(struct call *call, struct init_options *o) {
         r = authorise_init(call, request.name);
         if (r <= 0)
                 return r;
+        r = reply_new_path(call, request.uid, request.name, &reply);
+        if (r < 0)
+                return r;
         r = service_init_consumer(call_service(call), &request, &c, &call->refusal);
         if (r < 0)
                 return r;
         if (request.hold == HOLD_CONNECTION)
                 link_note_holder(call->link);
-        return reply_path(call, c);
+        return reply_when_committed(call, reply);
 }
 
 int manager_init(struct call *call) {

@@ -11,6 +11,7 @@
 #include "bus/connection.h"
 #include "bus/error.h"
 #include "bus/metrics.h"
+#include "bus/path.h"
 #include "log.h"
 
 static void reply_free(struct reply *reply) {
@@ -46,11 +47,26 @@ static void on_committed(void *userdata, int r, const struct refusal *refusal) {
         reply_free(reply);
 }
 
+int reply_lost(struct call *call, int r) {
+        if (service_is_pending(call_service(call))) {
+                service_abandon(call_service(call));
+                return r;
+        }
+        if (call->link->is_direct)
+                connection_doom(connection_of(call->link), "a reply could not be made");
+        else
+                log_warning("A reply could not be made: %s", strerror(-r));
+        return 0;
+}
+
 /* Without memory to wait there is no batch to share. */
 static int commit_and_send(struct call *call, sd_bus_message *message) {
         int r = service_flush(call_service(call));
 
-        return r < 0 ? r : sd_bus_send(NULL, message, NULL);
+        if (r < 0)
+                return r;
+        r = sd_bus_send(NULL, message, NULL);
+        return r < 0 ? reply_lost(call, r) : 0;
 }
 
 int reply_when_committed(struct call *call, sd_bus_message *message) {
@@ -76,11 +92,30 @@ int reply_when_committed(struct call *call, sd_bus_message *message) {
         return 0;
 }
 
-int reply_empty_when_committed(struct call *call) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        int r = sd_bus_message_new_method_return(call->message, &reply);
+int reply_new(struct call *call, sd_bus_message **ret) {
+        return sd_bus_message_new_method_return(call->message, ret);
+}
 
-        return r < 0 ? r : reply_when_committed(call, reply);
+int reply_new_path(struct call *call, uid_t uid, const char *name, sd_bus_message **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        r = path_of_consumer(uid, name, &path);
+        if (r >= 0)
+                r = reply_new(call, &reply);
+        if (r >= 0)
+                r = sd_bus_message_append_basic(reply, 'o', path);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(reply);
+        return 0;
+}
+
+int reply_number_when_committed(struct call *call, sd_bus_message *message, char type, const void *number) {
+        int r = sd_bus_message_append_basic(message, type, number);
+
+        return r < 0 ? reply_lost(call, r) : reply_when_committed(call, message);
 }
 
 void reply_list_forget(struct reply_list *list) {

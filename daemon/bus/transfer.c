@@ -11,13 +11,16 @@
 #include "bus/reply.h"
 
 int consumer_method_transfer(struct call *call) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         uint32_t uid;
         int r;
 
         r = call_read(call, "u", &uid);
         if (r >= 0)
+                r = reply_new(call, &reply);
+        if (r >= 0)
                 r = service_offer_consumer(call_service(call), call->consumer, (uid_t) uid, &call->refusal);
-        return r < 0 ? r : reply_empty_when_committed(call);
+        return r < 0 ? r : reply_when_committed(call, reply);
 }
 
 static int check_offer(struct call *call, const struct accept_request *request) {
@@ -30,7 +33,7 @@ static int check_offer(struct call *call, const struct accept_request *request) 
 int manager_accept(struct call *call) {
         struct accept_request request = { .uid = call->caller->uid, .holder = call->caller->holder };
         struct service *service = call_service(call);
-        _cleanup_free_ char *path = NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         struct consumer *c;
         uint32_t owner;
         int r;
@@ -47,11 +50,13 @@ int manager_accept(struct call *call) {
         r = authorise_accept(call, core_consumer_get(service_core(service), request.owner, request.name));
         if (r <= 0)
                 return r;
+        r = reply_new_path(call, request.uid, request.name, &reply);
+        if (r < 0)
+                return r;
         r = service_accept_consumer(service, &request, &c, &call->refusal);
         if (r < 0)
                 return r;
         if (c->hold == HOLD_CONNECTION)
                 link_note_holder(call->link);
-        r = path_of_consumer(c->uid, c->name, &path);
-        return r < 0 ? r : sd_bus_reply_method_return(call->message, "o", path);
+        return reply_when_committed(call, reply);
 }

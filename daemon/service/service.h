@@ -195,6 +195,8 @@ uint64_t service_pinned_bytes(const struct consumer *c);
  */
 int service_open_device(struct service *s, const char *address, const char *holder, const struct consumer *consumer,
                         int *ret_device, int *ret_iommufd, struct refusal *refusal);
+/* It did not reach whom it was opened for; its fds are the caller's to close. */
+void service_take_back_device(struct service *s, const char *address);
 enum device_held {
         DEVICE_HELD_NOT,
         DEVICE_HELD_MEDIATED, /* pasidd itself has it open */
@@ -253,6 +255,8 @@ int service_holder_rename(struct service *s, const char *from, const char *to);
 typedef void (*service_committed_t)(void *userdata, int r, const struct refusal *refusal);
 /* If no transaction is open the callback runs at once, from within this call. */
 int service_when_committed(struct service *s, service_committed_t callback, void *userdata);
+/* What waits for its commit is undone instead, for want of memory, and those who wait are told. */
+void service_abandon(struct service *s);
 /* True while changes wait for their commit. */
 bool service_is_pending(const struct service *s);
 /* Commits what is pending, and tries both tables and the files of the devices that are held. The errno of what is wrong, negative. */

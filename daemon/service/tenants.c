@@ -134,3 +134,10 @@ int service_open_device(struct service *s, const char *address, const char *hold
         TAILQ_INSERT_TAIL(&s->tenants, t, entry);
         return 0;
 }
+
+void service_take_back_device(struct service *s, const char *address) {
+        struct tenant *t = find(s, address);
+
+        if (t)
+                forget(s, t);
+}

@@ -174,6 +174,13 @@ int service_flush(struct service *s) {
         return service_commit(s, NULL);
 }
 
+void service_abandon(struct service *s) {
+        struct refusal refusal = {};
+
+        if (s->open_store)
+                abandon(s, refuse(&refusal, ENOMEM, "Out of memory."), &refusal);
+}
+
 bool service_is_pending(const struct service *s) {
         return s->open_store;
 }

@@ -7,6 +7,7 @@
  *   devices  a line "ADDRESS GROUP DRIVER" for each device; news whenever it is moved there
  *   busy     moved there: how many times in all attach, detach and map find the device busy from then on
  *   request  moved there: the kernel wants every open device back
+ *   memory   there at the start: the allocation that fails, see short-of.h
  *   log      what was done, a line each, by the fake itself
  *
  * What outlives it is in the files behind its fds, for who takes them over: in
@@ -26,6 +27,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "short-of.h"
+
 #define DEVICES_MAX 8
 #define MAX_PASID 255U
 
@@ -39,6 +42,7 @@ struct fake_kernel {
         struct kernel kernel;
         char *dir;
         FILE *log;
+        char log_buffer[256]; /* it writes when memory is short */
         sd_event_source *watch;
         kernel_changed_t changed;
         void *userdata;
@@ -138,6 +142,11 @@ static int fake_watch(struct kernel *kernel, sd_event *event, kernel_changed_t c
         return sd_event_add_inotify(event, &k->watch, k->dir, IN_MOVED_TO, on_moved, k);
 }
 
+/* As the real one does by the kernel's errno. */
+static int refuse_file(struct refusal *refusal) {
+        return errno == EMFILE ? refuse(refusal, ENOBUFS, "The fake has too many open files.") : refuse(refusal, ENOMEM, "Out of memory.");
+}
+
 static int fake_get_iommufd(struct kernel *kernel, int *ret, struct refusal *refusal) {
         struct fake_kernel *k = fake_of(kernel);
         uint32_t last_id = 0;
@@ -145,7 +154,7 @@ static int fake_get_iommufd(struct kernel *kernel, int *ret, struct refusal *ref
         if (k->iommufd < 0) {
                 k->iommufd = memfd_create("fake-iommufd", MFD_CLOEXEC);
                 if (k->iommufd < 0 || pwrite(k->iommufd, &last_id, sizeof(last_id), 0) < 0)
-                        return refuse(refusal, ENOMEM, "Out of memory.");
+                        return refuse_file(refusal);
         }
         *ret = k->iommufd;
         return 0;
@@ -162,15 +171,18 @@ static int fake_set_iommufd(struct kernel *kernel, int fd, struct refusal *refus
         return 0;
 }
 
-static uint32_t new_id(struct fake_kernel *k) {
+static int new_id(struct kernel *kernel, uint32_t *ret, struct refusal *refusal) {
         uint32_t id = 0;
-        int fd = -EBADF;
+        int fd = -EBADF, r;
 
-        if (fake_get_iommufd(&k->kernel, &fd, NULL) < 0 || pread(fd, &id, sizeof(id), 0) < 0)
-                return 0;
-        id++;
+        r = fake_get_iommufd(kernel, &fd, refusal);
+        if (r < 0)
+                return r;
+        if (pread(fd, &id, sizeof(id), 0) < 0)
+                return refuse(refusal, EIO, "The fake has lost its ids.");
+        *ret = ++id;
         (void) !pwrite(fd, &id, sizeof(id), 0);
-        return id;
+        return 0;
 }
 
 static struct fake_device *find_room(struct fake_kernel *k) {
@@ -186,14 +198,14 @@ struct inside {
         char address[PCI_ADDRESS_MAX];
 };
 
-static struct kernel_device *enter(struct fake_device *d, int fd, const struct inside *inside) {
+static struct kernel_device *enter(struct fake_device *d, int fd, int request_fd, const struct inside *inside) {
         *d = (struct fake_device) { .is_open = true };
         memcpy(d->address, inside->address, sizeof(d->address));
         d->device = (struct kernel_device) {
                 .fd = fd,
                 .id = inside->id,
                 .max_pasid = MAX_PASID,
-                .request_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+                .request_fd = request_fd,
         };
         return &d->device;
 }
@@ -201,15 +213,25 @@ static struct kernel_device *enter(struct fake_device *d, int fd, const struct i
 static int fake_device_open(struct kernel *kernel, const struct device_info *info, struct kernel_device **ret,
                             struct refusal *refusal) {
         struct fake_kernel *k = fake_of(kernel);
-        _cleanup_close_ int fd = memfd_create("fake-device", MFD_CLOEXEC);
-        struct inside inside = { .id = new_id(k) };
+        _cleanup_close_ int fd = -EBADF, request_fd = -EBADF;
         struct fake_device *d = find_room(k);
+        struct inside inside = {};
+        int r;
 
-        memcpy(inside.address, info->address, sizeof(inside.address));
-        if (!d || fd < 0 || pwrite(fd, &inside, sizeof(inside), 0) < 0)
+        r = new_id(kernel, &inside.id, refusal);
+        if (r < 0)
+                return r;
+        if (!d)
                 return refuse(refusal, ENOMEM, "Out of memory.");
+        memcpy(inside.address, info->address, sizeof(inside.address));
+        fd = memfd_create("fake-device", MFD_CLOEXEC);
+        if (fd < 0 || pwrite(fd, &inside, sizeof(inside), 0) < 0)
+                return refuse_file(refusal);
+        request_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (request_fd < 0)
+                return refuse_file(refusal);
         note(k, "open %s\n", inside.address);
-        *ret = enter(d, TAKE_FD(fd), &inside);
+        *ret = enter(d, TAKE_FD(fd), TAKE_FD(request_fd), &inside);
         return 0;
 }
 
@@ -221,7 +243,7 @@ static int fake_device_adopt(struct kernel *kernel, int fd, uint32_t id, struct 
         if (!d || pread(fd, &inside, sizeof(inside), 0) != sizeof(inside) || inside.id != id)
                 return refuse(refusal, ENXIO, "That is no device of the fake.");
         note(k, "adopt %s\n", inside.address);
-        *ret = enter(d, fd, &inside);
+        *ret = enter(d, fd, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), &inside);
         return 0;
 }
 
@@ -237,15 +259,13 @@ static struct kernel_device *fake_device_close(struct kernel *kernel, struct ker
         return NULL;
 }
 
-static int fake_ioas_new(struct kernel *kernel, uint32_t *ret, _unused_ struct refusal *refusal) {
-        *ret = new_id(fake_of(kernel));
-        return 0;
+static int fake_ioas_new(struct kernel *kernel, uint32_t *ret, struct refusal *refusal) {
+        return new_id(kernel, ret, refusal);
 }
 
 static int fake_hwpt_new(struct kernel *kernel, _unused_ const struct kernel_device *d, _unused_ uint32_t ioas, uint32_t *ret,
-                         _unused_ struct refusal *refusal) {
-        *ret = new_id(fake_of(kernel));
-        return 0;
+                         struct refusal *refusal) {
+        return new_id(kernel, ret, refusal);
 }
 
 static int fake_destroy(_unused_ struct kernel *kernel, _unused_ uint32_t id, _unused_ struct refusal *refusal) {
@@ -302,7 +322,7 @@ static int fake_open_for_tenant(struct kernel *kernel, const struct device_info 
         _cleanup_close_ int device = memfd_create("device", MFD_CLOEXEC), iommufd = memfd_create("iommufd", MFD_CLOEXEC);
 
         if (device < 0 || iommufd < 0)
-                return refuse(refusal, ENOMEM, "Out of memory.");
+                return refuse_file(refusal);
         note(fake_of(kernel), "tenant %s\n", info->address);
         *ret_device = TAKE_FD(device);
         *ret_iommufd = TAKE_FD(iommufd);
@@ -374,6 +394,9 @@ int kernel_new(const struct kernel_params *params, struct kernel **ret, struct r
                 return refuse(refusal, ENOMEM, "Out of memory.");
         }
         k->log = open_file(k, "log", "ae");
+        if (k->log)
+                (void) setvbuf(k->log, k->log_buffer, _IOFBF, sizeof(k->log_buffer));
+        short_of_follow(k->dir);
         *ret = &k->kernel;
         return 0;
 }
