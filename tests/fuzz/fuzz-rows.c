@@ -25,6 +25,7 @@ static const struct {
         { "attachment_device", "consumer, pasid, address", { "consumer", "pasid", "address", "device_id", "hwpt" } },
         { "mapping", "consumer, pasid, iova", { "consumer", "pasid", "iova", "length", "flags" } },
         { "meta", "key", { "key", "value" } },
+        { "history", "n", { "n", "first", "last", "uid", "consumer", "devices", "since", "until", "reason" } },
 };
 
 #define TEN "0123456789"

@@ -231,7 +231,7 @@ static void write_tables(void) {
                 (void) snprintf(name, sizeof(name), "%s-%s", i & 1 ? "lib" : "run", i & 2 ? "other" : "same");
                 write_seed("table", name, seed, size + 1);
         }
-        for (unsigned table = 0; table < 7; table++) {
+        for (unsigned table = 0; table < 8; table++) {
                 const uint8_t edit[] = { 0, (uint8_t) table, 1, 0, 5, 2 };
 
                 write_seed("rows", (const char[]) { (char) ('0' + table), '\0' }, edit, sizeof(edit));

@@ -74,6 +74,7 @@ static void fill(struct fixture *f) {
         fuzz_check(service_free_pasids(f->service, c, pasids, 1, &refusal) == 0, "%s", refusal.text);
         c = fixture_consumer(f, "on the host", NULL, HOLD_PERSISTENT);
         fuzz_check(service_alloc(f->service, c, &request, "secret", pasids, &refusal) == 0, "%s", refusal.text);
+        fuzz_check(service_free_pasids(f->service, c, pasids, 1, &refusal) == 0, "%s", refusal.text);
         (void) fixture_mediated(f, 1000, "mediated", HOLD_BOOT, DEVICES("0000:02:00.0", "0000:04:00.0"));
         pasids[0] = fixture_alloc_attached(f, "mediated");
         fuzz_check(service_map(f->service, fixture_get(f, "mediated"), pasids[0], &mapping, &iova, &refusal) == 0, "%s",
@@ -182,6 +183,26 @@ static bool is_loaded(const struct table_kind *kind) {
         return r >= 0;
 }
 
+static int on_history(const struct store_history *h, void *userdata) {
+        size_t *n = userdata;
+
+        *n += strlen(h->consumer) + strlen(h->devices) + strlen(h->reason);
+        return 0;
+}
+
+/* No start depends on it, whatever is in there. */
+static void read_history(struct fixture *f) {
+        size_t n = 0;
+
+        for (uint32_t pasid = 1; pasid < 8; pasid++) {
+                struct refusal refusal = {};
+                int r = service_read_history(f->service, pasid, on_history, &n, &refusal);
+
+                if (r < 0)
+                        expect_told(r, &refusal);
+        }
+}
+
 static void end_all(struct fixture *f) {
         struct core *core = service_core(f->service);
         struct consumer *c = core_consumer_next(core, NULL);
@@ -212,9 +233,11 @@ void table_check(const struct table_kind *kind) {
                 return;
         }
         fixture_expect_consistent(&f);
+        read_history(&f);
         fixture_restart(&f);
         fixture_expect_consistent(&f);
         end_all(&f);
+        read_history(&f);
         fixture_expect_consistent(&f);
         fixture_done(&f);
 }
