@@ -5,9 +5,9 @@
  *
  * A FreeToken goes out right after the allocation that failed. The daemon
  * handles the requests of one connection in their order, so it comes after the
- * allocation, and is done once the same daemon answers any later call; but for
- * an allocation that waits there, for polkit or a device in reset, longer than
- * the client did: pasid_alloc(3) says so.
+ * allocation, and is done once the same daemon answers any later call. An
+ * allocation that still waits there, for polkit or a device in reset, is
+ * refused when its wait is over.
  * FreeToken of an unknown token is no error: telling twice does no harm.
  */
 #include <inttypes.h>

@@ -22,6 +22,8 @@ struct busy_call {
         sd_bus_message *message;
         uint64_t consumer;   /* its id */
         uint64_t since_usec; /* the first try, by CLOCK_MONOTONIC */
+        const char *token;   /* the message's */
+        bool is_cancelled;
         bool is_waiting;     /* else it is on its way to its handler */
 };
 
@@ -60,6 +62,18 @@ bool busy_call_is_of(const struct busy_call *c, const struct consumer *consumer)
         return c && c->consumer == consumer->id;
 }
 
+void busy_cancel(struct busy *b, const struct consumer *consumer, const char *token) {
+        struct busy_call *c;
+
+        TAILQ_FOREACH(c, &b->calls, entry)
+                if (busy_call_is_of(c, consumer) && c->token && strcmp(c->token, token) == 0)
+                        c->is_cancelled = true;
+}
+
+bool busy_call_is_cancelled(const struct busy_call *c) {
+        return c && c->is_cancelled;
+}
+
 static uint64_t now_usec(const struct busy *b) {
         uint64_t usec = 0;
 
@@ -91,6 +105,7 @@ static struct busy_call *busy_call_new(const struct busy *b, const struct call *
         c->link = call->link;
         c->message = sd_bus_message_ref(call->message);
         c->consumer = call->consumer ? call->consumer->id : 0;
+        c->token = call->token;
         c->since_usec = now_usec(b);
         return c;
 }
@@ -98,6 +113,8 @@ static struct busy_call *busy_call_new(const struct busy *b, const struct call *
 bool busy_wait(struct busy *b, struct call *call) {
         struct busy_call *c = call->busy;
 
+        if (c && c->is_cancelled)
+                return false;
         if (c && now_usec(b) - c->since_usec >= PATIENCE_USEC)
                 return false;
         if (!has_room(b, call))

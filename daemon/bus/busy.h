@@ -19,6 +19,9 @@ struct busy_call *busy_take(struct busy *b, sd_bus_message *m);
 struct busy_call *busy_call_free(struct busy_call *c);
 /* True: the consumer is the one of the first try, so that what was allowed then is allowed now. NULL is fine. */
 bool busy_call_is_of(const struct busy_call *c, const struct consumer *consumer);
+/* Calls with that token are not to go on: whoever made them has given up. */
+void busy_cancel(struct busy *b, const struct consumer *consumer, const char *token);
+bool busy_call_is_cancelled(const struct busy_call *c);
 /* Another try later, true, takes call->busy over; false: its time is over, or too many wait. */
 bool busy_wait(struct busy *b, struct call *call);
 /* The link closes: nobody waits there any more. */

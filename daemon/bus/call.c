@@ -85,6 +85,7 @@ int call_answer(sd_bus_message *m, struct link *link, sd_bus_error *error, unsig
         call.message = m;
         call.caller = NULL;
         call.consumer = NULL;
+        call.token = NULL;
         call.busy = flags & CALL_PATIENT ? busy_take(link->bus->busy, m) : NULL;
         call.refusal.code = 0; /* its text is written only if there is one */
 

@@ -21,6 +21,7 @@ struct call {
         const struct caller *caller; /* CALL_CALLER */
         struct consumer *consumer;   /* CALL_CONSUMER */
         struct busy_call *busy;      /* CALL_PATIENT: it was tried before and found a device busy */
+        const char *token;           /* the message's, of an allocation; NULL: none */
         struct refusal refusal;
 };
 

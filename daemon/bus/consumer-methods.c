@@ -10,7 +10,9 @@
 #include <string.h>
 
 #include "bus/authorise.h"
+#include "bus/busy.h"
 #include "bus/options.h"
+#include "bus/polkit.h"
 #include "bus/reply.h"
 #include "bus/signals.h"
 
@@ -49,7 +51,7 @@ static int read_alloc(struct call *call, const struct option_spec *specs, size_t
         if (r < 0)
                 return r;
         request->private_bytes = (uint16_t) size; /* at most PRIVATE_MAX */
-        request->token = o.token;
+        request->token = call->token = o.token;
         request->contiguous = o.contiguous;
         request->align = o.align;
         *ret = o;
@@ -74,6 +76,17 @@ static int check_map(const struct alloc_options *o, struct refusal *refusal) {
         return 0;
 }
 
+/* FreeToken has overtaken it, and found nothing yet to free. */
+static int check_not_freed(struct call *call) {
+        if (busy_call_is_cancelled(call->busy))
+                return refuse(&call->refusal, EBUSY, "The token \"%.64s\" was freed while its allocation waited for a busy device.",
+                              call->token);
+        if (polkit_is_cancelled(call->link->bus->polkit, call->message))
+                return refuse(&call->refusal, EACCES, "The token \"%.64s\" was freed while its allocation waited for polkit.",
+                              call->token);
+        return 0;
+}
+
 int consumer_method_alloc(struct call *call) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         struct alloc_request request = { .count = 1 };
@@ -85,6 +98,8 @@ int consumer_method_alloc(struct call *call) {
         r = read_alloc(call, alloc_specs, ELEMENTSOF(alloc_specs), &request, &private_data, &o);
         if (r >= 0)
                 r = check_map(&o, &call->refusal);
+        if (r >= 0)
+                r = check_not_freed(call);
         if (r >= 0)
                 r = reply_new(call, &reply);
         if (r < 0)
@@ -176,6 +191,8 @@ int consumer_method_free_token(struct call *call) {
                 r = service_free_token(call_service(call), call->consumer, token, &n, &call->refusal);
         if (r < 0)
                 return r;
+        busy_cancel(call->link->bus->busy, call->consumer, token);
+        polkit_cancel(call->link->bus->polkit, call->consumer, token);
         freed = (uint32_t) n;
         return reply_number_when_committed(call, reply, 'u', &freed);
 }

@@ -33,6 +33,8 @@ struct question {
         sd_bus_message *message; /* the call */
         sd_bus_slot *slot;      /* while polkit thinks */
         uint64_t consumer_id;
+        const char *token;      /* the call's */
+        bool is_cancelled;
         uid_t uid;
         unsigned n_granted, step; /* how many steps are, and the last that was asked about */
         enum answer answer;     /* to that one; NONE again once it was taken */
@@ -89,6 +91,20 @@ static struct question *find(const struct polkit *p, const sd_bus_message *m) {
                 if (q->message == m)
                         return q;
         return NULL;
+}
+
+void polkit_cancel(struct polkit *p, const struct consumer *consumer, const char *token) {
+        struct question *q;
+
+        TAILQ_FOREACH(q, &p->questions, entry)
+                if (q->consumer_id == consumer->id && q->token && strcmp(q->token, token) == 0)
+                        q->is_cancelled = true;
+}
+
+bool polkit_is_cancelled(const struct polkit *p, const sd_bus_message *m) {
+        const struct question *q = find(p, m);
+
+        return q && q->is_cancelled;
 }
 
 static int take_answer(struct question *q, const char **ret_why) {
@@ -184,6 +200,7 @@ static int question_new(struct polkit *p, const struct call *call, uint64_t cons
                 .link = call->link,
                 .message = sd_bus_message_ref(call->message),
                 .consumer_id = consumer_id,
+                .token = call->token,
                 .uid = call->caller->uid,
         };
         TAILQ_INSERT_TAIL(&p->questions, q, entry);

@@ -25,6 +25,9 @@ struct polkit_question {
  * comma, "" if polkit is not to be asked here; LimitsExceeded when too many questions are open.
  */
 int polkit_ask(struct polkit *p, struct call *call, const struct polkit_question *question, const char **ret_why);
+/* Calls with that token are not to go on: whoever made them has given up. */
+void polkit_cancel(struct polkit *p, const struct consumer *consumer, const char *token);
+bool polkit_is_cancelled(const struct polkit *p, const sd_bus_message *m);
 /* Answers of this message are needed no more. */
 void polkit_done(struct polkit *p, sd_bus_message *m);
 /* The link closes: whoever asked there is not there any more. */

@@ -113,6 +113,37 @@ START_TEST(busy_for_good) {
 }
 END_TEST
 
+/* Who gives up on an allocation that waits, gives up what it would have got. */
+START_TEST(token_freed_meanwhile) {
+        struct fixture *f = fake_begin(BUS_NONE, NULL);
+        struct client c = client_direct(f), other = client_direct(f);
+        _cleanup_free_ char *path = init_mediated(&c, "vm"), *second = init_mediated(&other, "second");
+        struct answer given_up = {}, kept = {}, of_second = {};
+
+        tell_busy(f, 1000000);
+        consumer_async(&c, on_answer, &given_up, path, "Alloc", "uuaya{sv}", 0U, 0U, 0, 2, "attach", "b", 1, "token", "s", "t");
+        consumer_async(&c, on_answer, &kept, path, "Alloc", "uuaya{sv}", 0U, 0U, 0, 2, "attach", "b", 1, "token", "s", "u");
+        consumer_async(&other, on_answer, &of_second, second, "Alloc", "uuaya{sv}", 0U, 0U, 0, 2, "attach", "b", 1, "token", "s", "t");
+        ck_assert_int_ge(sd_bus_flush(other.bus), 0);
+        ck_assert_int_ge(sd_bus_flush(c.bus), 0);
+        await(fixture_kernel_did(f, "busy") >= 3);
+        consumer_ok(&c, NULL, path, "FreeToken", "s", "t");
+        tell_busy(f, 0);
+        await_answer(&c, &given_up);
+        await_answer(&c, &kept);
+        await_answer(&other, &of_second);
+        ck_assert_str_eq(given_up.error, E("DeviceBusy"));
+        ck_assert_str_eq(kept.error, "");
+        ck_assert_str_eq(of_second.error, "");
+        ck_assert_uint_eq(property_number(&c, path, PASIDD_IFACE_CONSUMER, "Allocated"), 1);
+        ck_assert_uint_eq(property_number(&c, second, PASIDD_IFACE_CONSUMER, "Allocated"), 1);
+        (void) alloc_token_ok(&c, path, "t"); /* the token is as good as new */
+        client_close(&c);
+        client_close(&other);
+        fixture_free(f);
+}
+END_TEST
+
 /* Only so many calls of one client wait, the rest are told at once; and who leaves takes his calls along. */
 START_TEST(busy_for_many) {
         enum { N_CALLS = 50, N_WAITING = 32 };
@@ -222,6 +253,7 @@ int main(void) {
 
         tcase_add_loop_test(tcase, busy_for_a_moment, 0, TRANSPORTS);
         tcase_add_test(tcase, busy_for_good);
+        tcase_add_test(tcase, token_freed_meanwhile);
         tcase_add_test(tcase, busy_for_many);
         tcase_add_test(tcase, client_dies_meanwhile);
         tcase_add_test(tcase, consumer_ends_meanwhile);

@@ -407,6 +407,29 @@ START_TEST(consumer_changes_meanwhile) {
 }
 END_TEST
 
+/* Who gives up on an allocation that waits, gives up what it would have got. */
+START_TEST(token_freed_meanwhile) {
+        struct test t;
+        struct client c;
+        char outcome[64] = "";
+        gid_t group;
+
+        SKIP_UNLESS_POSSIBLE();
+        t = begin_attach(&group, "");
+        c = client_direct_as(t.f, t.user, group);
+        _cleanup_free_ char *path = init_mediated(&c, "wait-1"), *go = init_mediated(&c, "go-1");
+        consumer_async(&c, on_end, outcome, path, "Alloc", "uuaya{sv}", 0U, 0U, 0, 2, "attach", "b", 1, "token", "s", "t");
+        consumer_ok(&c, NULL, path, "FreeToken", "s", "t");
+        consumer_ok(&c, NULL, go, "Attach", "u", alloc_ok(&c, go, 0, 0));
+        while (outcome[0] == '\0')
+                client_wait(&c);
+        ck_assert_str_eq(outcome, E_ACCESS);
+        ck_assert_uint_eq(property_number(&c, path, PASIDD_IFACE_CONSUMER, "Allocated"), 0);
+        client_close(&c);
+        end(&t);
+}
+END_TEST
+
 /* A device that is busy is tried again with the same answer; but not for another consumer of that name. */
 START_TEST(busy_is_asked_once) {
         char outcome[64] = "";
@@ -572,6 +595,7 @@ int main(void) {
         tcase_add_test(tcase, attach_on_the_socket);
         tcase_add_test(tcase, lists_come_before_polkit);
         tcase_add_test(tcase, consumer_changes_meanwhile);
+        tcase_add_test(tcase, token_freed_meanwhile);
         tcase_add_test(tcase, busy_is_asked_once);
         tcase_add_test(tcase, other_buses_are_not_asked);
         tcase_add_test(tcase, leavers_are_forgotten);
