@@ -15,11 +15,13 @@
 
 static void tell_busy(struct fixture *f, unsigned times) {
         char text[16], line[32];
+        unsigned before;
 
         (void) snprintf(text, sizeof(text), "%u\n", times);
         (void) snprintf(line, sizeof(line), "busy %u", times);
+        before = fixture_kernel_did(f, line);
         fixture_tell_kernel(f, "busy", text);
-        await(fixture_kernel_did(f, line) > 0);
+        await(fixture_kernel_did(f, line) > before);
 }
 
 static int new_memory(void) {

@@ -528,29 +528,6 @@ START_TEST(leavers_are_forgotten) {
 }
 END_TEST
 
-/*
- * What stands in for pkttyagent(1) notes down that it was started, says that it is ready, and stays. The other user may be
- * barred from the build's directory, so pasidctl and its library come along.
- */
-static void prepare_pasidctl(const struct fixture *f) {
-        const char *builddir = getenv("top_builddir") ?: ".";
-        _cleanup_free_ char *command = NULL;
-
-        ck_assert_int_ge(asprintf(&command,
-                                  "b='%s'; [ ! -d \"$b/.libs\" ] || b=$b/.libs; cd '%s' && mkdir bin && cp \"$b/pasidctl\" bin && "
-                                  "{ cp \"$b/libpasid.so.1\" bin 2>/dev/null || true; } && : >asked && chmod 666 asked && "
-                                  "printf '#!/bin/sh\n[ \"$1 $3\" = \"--notify-fd --fallback\" ] && echo $$ >>%%s/asked\n"
-                                  "eval \"exec $2>&-\"\nexec sleep 1000\n' \"$PWD\" >bin/pkttyagent && "
-                                  "chmod 755 . bin bin/*", builddir, f->dir), 0);
-        ck_assert_int_eq(system(command), 0);
-}
-
-/* Whether an agent was started since it was last asked; none may be left. */
-static bool agent_was_there(void) {
-        return system("[ -s asked ] || exit 1; for pid in $(cat asked); do ! kill -0 $pid 2>/dev/null || exit 2; done; "
-                      ": >asked") == 0;
-}
-
 static void pasidctl_at_a_terminal(void *userdata) {
         const struct fixture *f = userdata;
 
@@ -559,16 +536,16 @@ static void pasidctl_at_a_terminal(void *userdata) {
         ck_assert_int_eq(setenv("LD_LIBRARY_PATH", "bin", 1), 0);
         ck_assert_int_eq(setenv("PASIDD_ADDRESS", "unix:path=pasidd.sock", 1), 0);
         ck_assert_int_eq(terminal_run("pasidctl init ask-1"), 0);
-        ck_assert(agent_was_there());
+        ck_assert(terminal_had_agent());
         ck_assert_int_eq(terminal_run("pasidctl exit ask-1"), 0);
-        ck_assert(!agent_was_there()); /* nobody can be asked about that */
+        ck_assert(!terminal_had_agent()); /* nobody can be asked about that */
         ck_assert_int_eq(terminal_run("pasidctl --no-ask-password init ask-2"), 1);
-        ck_assert(!agent_was_there());
+        ck_assert(!terminal_had_agent());
         ck_assert_int_eq(terminal_run("pasidctl init ask-3 </dev/null"), 1);
-        ck_assert(!agent_was_there());
+        ck_assert(!terminal_had_agent());
         /* The command that pasidctl becomes has no child that it does not know. */
         ck_assert_int_eq(terminal_run("pasidctl run --name=ask-4 -- sh -c '! kill -0 $(cat asked) && exit 7'"), 7);
-        ck_assert(agent_was_there());
+        ck_assert(terminal_had_agent());
         ck_assert_int_eq(terminal_run("PATH=/nowhere bin/pasidctl init ask-5"), 0); /* by the agent of a session, then */
 }
 
@@ -577,7 +554,7 @@ START_TEST(on_a_terminal) {
 
         SKIP_UNLESS_POSSIBLE();
         t = begin(true);
-        prepare_pasidctl(t.f);
+        terminal_prepare(t.f->dir);
         run_as(t.user, 60003, pasidctl_at_a_terminal, t.f);
         end(&t);
 }

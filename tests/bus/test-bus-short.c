@@ -85,7 +85,6 @@ static bool is_asleep(void) {
         return look_at_daemon(&ticks) == 'S';
 }
 
-
 /* n: the allocation that fails, from 1 on. */
 static void run_out_of_memory(unsigned n, bool is_forever) {
         memory->n_refused = 0;
@@ -113,6 +112,17 @@ static void run_out_of_files(unsigned n) {
 static void run_out_of_nothing(void) {
         memory->at[SHORT_OF_OURS] = 0;
         ck_assert_int_eq(prlimit(scene.f->daemon->pid, RLIMIT_NOFILE, &usual, NULL), 0);
+}
+
+/*
+ * The daemon lets who has asked much rest for a moment. If the observer's rest ends just when there is no memory, its
+ * connection may be the one that is closed.
+ */
+static void keep_observer(void) {
+        if (client_ping(&scene.observer) >= 0)
+                return;
+        client_close(&scene.observer);
+        scene.observer = client_direct(scene.f);
 }
 
 static void expect_outcome(const struct request *request, unsigned n, int r, const sd_bus_error *error, bool is_told,
@@ -174,6 +184,7 @@ static bool ask_short(const struct request *request, unsigned n, bool is_of_file
         r = request->ask(&scene, &error);
         was_short = is_of_files ? r < 0 : memory->n_refused > 0;
         run_out_of_nothing();
+        keep_observer();
         is_told = r >= 0 || (scene.c.bus && sd_bus_is_open(scene.c.bus) > 0);
         n_short += was_short;
         expect_outcome(request, n, r, &error, is_told, before);
