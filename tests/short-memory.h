@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Memory that runs out at a chosen allocation: of the program's own, which the
- * linker leads here (--wrap, see SHORT_MEMORY_LDFLAGS), or of SQLite's.
+ * linker leads here (--wrap, see WRAP_ALLOCATIONS), or of SQLite's.
  */
 #pragma once
 
