@@ -139,6 +139,11 @@ static int ask_detach(struct scene *s, sd_bus_error *error) {
         return consumer(s, "Detach", "u", s->pasids[0]);
 }
 
+static int ask_alloc_mapped(struct scene *s, sd_bus_error *error) {
+        return consumer(s, "Alloc", "uuaya{sv}", 0U, 0U, 0, 2, "attach", "b", 1, "map", "(htttu)", s->memory, (uint64_t) 0, LENGTH,
+                        (uint64_t) 0x400000, 7U);
+}
+
 static int ask_map(struct scene *s, sd_bus_error *error) {
         return consumer(s, "Map", "uhtttu", s->pasids[0], s->memory, (uint64_t) 0, LENGTH, (uint64_t) 0x400000, 7U);
 }
@@ -228,6 +233,7 @@ const struct request requests[] = {
         { "Alloc by token", with_numbers, ask_alloc_token, .changes = true },
         { "Alloc, first attached", with_consumer, ask_alloc_attached, .changes = true, .else_told = "stays allocated" },
         { "Alloc, attached", with_attached, ask_alloc_attached, .changes = true, .else_told = "stays allocated" },
+        { "Alloc, mapped", with_attached, ask_alloc_mapped, .changes = true, .else_told = "stays allocated" },
         { "AllocMany", with_numbers, ask_alloc_many, .changes = true },
         { "Free", with_numbers, ask_free, .changes = true },
         { "Free of attached", with_attached, ask_free_attached, .changes = true },
