@@ -66,11 +66,15 @@ static void tell_refusal(const struct call *call, int r) {
                 log_about(LOG_NOTICE, &subject, "Refused to uid %u: %s", (unsigned) subject.uid, call->refusal.text);
 }
 
+const char *why_no_reply(int r) {
+        return r == -ENOMEM ? "there is no memory for a reply" : NULL;
+}
+
 /* sd-bus itself would not mind that there is no memory for an error, and leave the client waiting. */
 static int send_error(struct link *link, sd_bus_message *m, sd_bus_error *error, int r) {
         r = sd_bus_reply_method_errno(m, r, error);
         if (r < 0)
-                connection_doom(connection_of(link), "a reply could not be made");
+                connection_doom(connection_of(link), why_no_reply(r));
         sd_bus_error_free(error);
         return 1;
 }

@@ -53,7 +53,7 @@ int reply_lost(struct call *call, int r) {
                 return r;
         }
         if (call->link->is_direct)
-                connection_doom(connection_of(call->link), "a reply could not be made");
+                connection_doom(connection_of(call->link), why_no_reply(r));
         else
                 log_warning("A reply could not be made: %s", strerror(-r));
         return 0;
