@@ -3,7 +3,7 @@
  * What the files of the core share among themselves; nobody else includes it.
  *
  * Two rules keep an undo from failing: whatever a change and its undo need is
- * had before the change is made (xxx_reserve(), radix_hold(), a place in the
+ * had before the change is made (idset_reserve(), radix_hold(), a place in the
  * journal), and whatever an undo may bring back is freed by the commit only.
  */
 #pragma once

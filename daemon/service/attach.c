@@ -217,11 +217,6 @@ int service_alloc_mapped(struct service *s, struct consumer *c, struct alloc_req
         return r;
 }
 
-int service_alloc_attached(struct service *s, struct consumer *c, struct alloc_request *request, const void *private_data,
-                           uint32_t *ret, struct refusal *refusal) {
-        return service_alloc_mapped(s, c, request, private_data, NULL, ret, refusal);
-}
-
 int service_detach(struct service *s, struct consumer *c, uint32_t pasid, struct refusal *refusal) {
         struct store *store = service_store_of(s, c);
         struct ending ending;

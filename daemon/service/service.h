@@ -170,10 +170,7 @@ int service_read_history(struct service *s, uint32_t pasid, store_history_cb cal
  * NotMediated, NoSuchPasid, NotAttached, DeviceGone, DeviceBusy (worth another
  * try a little later), DeviceUnusable, and what the kernel layer says.
  */
-/* One number, allocated and attached, or neither. */
-int service_alloc_attached(struct service *s, struct consumer *c, struct alloc_request *request, const void *private_data,
-                           uint32_t *ret, struct refusal *refusal);
-/* The same with memory at a given address, unless map is NULL; refused as service_map() does. */
+/* One number, allocated, attached and, unless map is NULL, with memory at a given address (as service_map()), or nothing of it. */
 int service_alloc_mapped(struct service *s, struct consumer *c, struct alloc_request *request, const void *private_data,
                          const struct kernel_mapping *map, uint32_t *ret, struct refusal *refusal);
 /* An address space of its own for the number, on each of its consumer's devices. AlreadyAllocated: it is attached. */

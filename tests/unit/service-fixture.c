@@ -145,7 +145,7 @@ uint32_t fixture_alloc_attached(struct fixture *f, const char *name) {
         struct refusal refusal = {};
         uint32_t pasid = 0;
 
-        ck_assert_msg(service_alloc_attached(f->service, fixture_get(f, name), &request, NULL, &pasid, &refusal) == 0,
+        ck_assert_msg(service_alloc_mapped(f->service, fixture_get(f, name), &request, NULL, NULL, &pasid, &refusal) == 0,
                       "%s", refusal.text);
         return pasid;
 }

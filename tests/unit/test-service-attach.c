@@ -192,8 +192,8 @@ START_TEST(test_refusals) {
         ck_assert_int_eq(detach("vm", UINT32_MAX), -ENOENT);
         ck_assert_int_eq(attach("advisory", other), -EPROTOTYPE);
         ck_assert_int_eq(detach("advisory", other), -EPROTOTYPE);
-        ck_assert_int_eq(service_alloc_attached(f.service, fixture_get(&f, "advisory"), &request, NULL, &other,
-                                                &refusal), -EPROTOTYPE);
+        ck_assert_int_eq(service_alloc_mapped(f.service, fixture_get(&f, "advisory"), &request, NULL, NULL, &other,
+                                              &refusal), -EPROTOTYPE);
         ck_assert_int_eq(service_map(f.service, fixture_get(&f, "advisory"), other,
                                      &(struct kernel_mapping) { .length = 4096, .flags = MAP_READ }, &n64, &refusal), -EPROTOTYPE);
         ck_assert_int_eq(service_unmap(f.service, fixture_get(&f, "advisory"), other, 0, 4096, &n64, &refusal),
@@ -237,14 +237,14 @@ START_TEST(test_ends_of_the_range) {
 
         fixture_mediated(&f, 1000, "vm", HOLD_BOOT, DEVICES("0000:02:00.0", "0000:01:00.0"));
         picture = fixture_picture(&f);
-        ck_assert_int_eq(service_alloc_attached(f.service, fixture_get(&f, "vm"), &beyond, NULL, &pasid, &refusal),
+        ck_assert_int_eq(service_alloc_mapped(f.service, fixture_get(&f, "vm"), &beyond, NULL, NULL, &pasid, &refusal),
                          -ERANGE);
         fixture_expect_same(&f, picture);
-        ck_assert_int_eq(service_alloc_attached(f.service, fixture_get(&f, "vm"), &request, NULL, &pasid, &refusal), 0);
+        ck_assert_int_eq(service_alloc_mapped(f.service, fixture_get(&f, "vm"), &request, NULL, NULL, &pasid, &refusal), 0);
         ck_assert_uint_eq(pasid, 255);
         expect_objects(2, 1, 2, 2);
         picture = fixture_picture(&f);
-        ck_assert_int_eq(service_alloc_attached(f.service, fixture_get(&f, "vm"), &request, NULL, &pasid, &refusal),
+        ck_assert_int_eq(service_alloc_mapped(f.service, fixture_get(&f, "vm"), &request, NULL, NULL, &pasid, &refusal),
                          -EADDRINUSE);
         fixture_expect_same(&f, picture);
 }
@@ -260,18 +260,18 @@ START_TEST(test_token_repeated) {
         char *picture;
 
         c = fixture_mediated(&f, 1000, "vm", HOLD_BOOT, DEVICES("0000:01:00.0"));
-        ck_assert_int_eq(service_alloc_attached(f.service, c, &request, "abc", &first, &refusal), 0);
+        ck_assert_int_eq(service_alloc_mapped(f.service, c, &request, "abc", NULL, &first, &refusal), 0);
         picture = fixture_picture(&f);
-        ck_assert_int_eq(service_alloc_attached(f.service, c, &request, "abc", &again, &refusal), 0);
+        ck_assert_int_eq(service_alloc_mapped(f.service, c, &request, "abc", NULL, &again, &refusal), 0);
         ck_assert_uint_eq(first, again);
         fixture_expect_same(&f, picture);
         ck_assert_int_eq(detach("vm", first), 0);
-        ck_assert_int_eq(service_alloc_attached(f.service, c, &request, "abc", &again, &refusal), 0);
+        ck_assert_int_eq(service_alloc_mapped(f.service, c, &request, "abc", NULL, &again, &refusal), 0);
         ck_assert_uint_eq(first, again);
         expect_objects(1, 1, 1, 1);
 
         ck_assert_int_eq(service_alloc(f.service, c, &plain, NULL, &first, &refusal), 0);
-        ck_assert_int_eq(service_alloc_attached(f.service, c, &plain, NULL, &again, &refusal), 0);
+        ck_assert_int_eq(service_alloc_mapped(f.service, c, &plain, NULL, NULL, &again, &refusal), 0);
         ck_assert_uint_eq(first, again);
         expect_objects(1, 2, 2, 2);
         ck_assert_int_eq(service_free_token(f.service, c, "t2", &n, &refusal), 0);
@@ -453,8 +453,8 @@ START_TEST(test_pending_requests) {
                 } else if (i == 1) {
                         fake_kernel_fail(&f.kernel, 2, ENOBUFS);
                         ck_assert_int_eq(attach("vm", pasid), -EADDRINUSE);
-                        ck_assert_int_eq(service_alloc_attached(f.service, c, &(struct alloc_request) { .count = 1 },
-                                                                NULL, &pasid, NULL),
+                        ck_assert_int_eq(service_alloc_mapped(f.service, c, &(struct alloc_request) { .count = 1 },
+                                                              NULL, NULL, &pasid, NULL),
                                          -ENOBUFS);
                         fake_kernel_fail(&f.kernel, 0, 0);
                 } else {
@@ -488,8 +488,8 @@ START_TEST(test_consumer_refused_with_the_batch) {
                 if (i == 0)
                         ck_assert_int_eq(attach("vm", pasid), -EFBIG);
                 else if (i == 1)
-                        ck_assert_int_eq(service_alloc_attached(f.service, c, &(struct alloc_request) { .count = 1 },
-                                                                NULL, &pasid, &refusal),
+                        ck_assert_int_eq(service_alloc_mapped(f.service, c, &(struct alloc_request) { .count = 1 },
+                                                              NULL, NULL, &pasid, &refusal),
                                          -EFBIG);
                 else if (i == 2)
                         ck_assert_int_eq(detach("vm", pasid), -EFBIG);

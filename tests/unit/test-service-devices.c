@@ -97,8 +97,8 @@ START_TEST(test_deadline_passes) {
 
         ck_assert_int_eq(attach("vm", one), -ENXIO);
         ck_assert_int_eq(detach("vm", one), -ENOLINK);
-        ck_assert_int_eq(service_alloc_attached(f.service, vm(), &(struct alloc_request) { .count = 1 }, NULL, &two,
-                                                &refusal), -ENXIO);
+        ck_assert_int_eq(service_alloc_mapped(f.service, vm(), &(struct alloc_request) { .count = 1 }, NULL, NULL, &two,
+                                              &refusal), -ENXIO);
         ck_assert_int_eq(service_free_pasids(f.service, vm(), &one, 1, &refusal), 0);
         ck_assert_int_eq(service_flush(f.service), 0);
         ck_assert_int_eq(fixture_state(&f, "vm", one), ROW_COOLING); /* nobody saw it detached */
@@ -122,9 +122,9 @@ START_TEST(test_owner_detaches_early) {
         f.news[0] = '\0';
         fixture_run_until(&f, f.news[0] != '\0');
         expect_news("requested 0000:01:00.0 %u \n", LONG_USEC);
-        ck_assert_int_eq(service_alloc_attached(f.service, fixture_get(&f, "late"),
-                                                &(struct alloc_request) { .count = 1 }, NULL, &one,
-                                                &(struct refusal) {}), -ENXIO); /* it would be for a moment only */
+        ck_assert_int_eq(service_alloc_mapped(f.service, fixture_get(&f, "late"),
+                                              &(struct alloc_request) { .count = 1 }, NULL, NULL, &one,
+                                              &(struct refusal) {}), -ENXIO); /* it would be for a moment only */
         f.news[0] = '\0';
         ck_assert_int_eq(detach("a", one), 0);
         ck_assert_int_ge(sd_event_run(f.event, 0), 0);
@@ -432,8 +432,8 @@ START_TEST(test_open) {
 
         /* The other way in is closed as well, and nothing of the try stays. */
         fixture_mediated(&f, 1000, "vm", HOLD_BOOT, DEVICES("0000:04:00.0", "0000:01:00.0"));
-        ck_assert_int_eq(service_alloc_attached(f.service, vm(), &(struct alloc_request) { .count = 1 }, NULL, &pasid,
-                                                &(struct refusal) {}), -EBUSY);
+        ck_assert_int_eq(service_alloc_mapped(f.service, vm(), &(struct alloc_request) { .count = 1 }, NULL, NULL, &pasid,
+                                              &(struct refusal) {}), -EBUSY);
         ck_assert_uint_eq(f.kernel.n_objects, 0);
         ck_assert_int_eq(service_holder_gone(f.service, "peer:b", "holder-gone"), 0);
         ck_assert_int_eq(service_device_held(f.service, "0000:01:00.0"), DEVICE_HELD_TENANT);
@@ -443,8 +443,8 @@ START_TEST(test_open) {
         /* Its fds live on elsewhere: the kernel says so. */
         f.kernel.devices[0].is_taken = true;
         ck_assert_int_eq(open_device("0000:01:00.0", "peer:b", &other, &another), -EBUSY);
-        ck_assert_int_eq(service_alloc_attached(f.service, vm(), &(struct alloc_request) { .count = 1 }, NULL, &pasid,
-                                                &(struct refusal) {}), -EBUSY);
+        ck_assert_int_eq(service_alloc_mapped(f.service, vm(), &(struct alloc_request) { .count = 1 }, NULL, NULL, &pasid,
+                                              &(struct refusal) {}), -EBUSY);
         f.kernel.devices[0].is_taken = false;
         (void) fixture_alloc_attached(&f, "vm");
         ck_assert_int_eq(service_device_held(f.service, "0000:01:00.0"), DEVICE_HELD_MEDIATED);

@@ -397,7 +397,7 @@ START_TEST(test_attached_numbers) {
         request.n_devices = 1;
         request.mode = MODE_MEDIATED;
         ck_assert_msg(holder_try(&f, &request, &refusal) == 0, "%s", refusal.text);
-        ck_assert_int_eq(service_alloc_attached(f.service, holder_get(&f, "vm"), &one, NULL, &pasid, &refusal), 0);
+        ck_assert_int_eq(service_alloc_mapped(f.service, holder_get(&f, "vm"), &one, NULL, NULL, &pasid, &refusal), 0);
         fixture_listen(&f);
         fake_kernel_fail(&f.kernel, 1, EBUSY); /* at first the device can't */
         holder_kill((pid_t) request.hold_pid, SIGKILL, true);

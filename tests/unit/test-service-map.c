@@ -167,8 +167,8 @@ START_TEST(test_quotas) {
         other = fixture_mediated(&f, 1000, "other", HOLD_BOOT, DEVICES("0000:01:00.0"));
         others = fixture_alloc_attached(&f, "other");
         root = fixture_mediated(&f, 0, "vm", HOLD_BOOT, DEVICES("0000:01:00.0"));
-        ck_assert_int_eq(service_alloc_attached(f.service, root, &(struct alloc_request) { .count = 1 }, NULL, &roots,
-                                                &refusal), 0);
+        ck_assert_int_eq(service_alloc_mapped(f.service, root, &(struct alloc_request) { .count = 1 }, NULL, NULL, &roots,
+                                              &refusal), 0);
         ck_assert_int_eq(service_set_limits(f.service, &f.limits, &limits), 0);
 
         ck_assert_int_eq(map_at(0x100000, 3 * PAGE), 0);
@@ -182,8 +182,8 @@ START_TEST(test_quotas) {
         ck_assert_int_eq(map_of(root, roots, 0, 4 * PAGE, RW, &at), 0);
         ck_assert_int_eq(map_of(root, roots, 0, PAGE, RW, &at), -EDQUOT); /* of its own it has enough, of uid 0 there is no limit */
         root = fixture_mediated(&f, 0, "other", HOLD_BOOT, DEVICES("0000:01:00.0"));
-        ck_assert_int_eq(service_alloc_attached(f.service, root, &(struct alloc_request) { .count = 1 }, NULL, &roots,
-                                                &refusal), 0);
+        ck_assert_int_eq(service_alloc_mapped(f.service, root, &(struct alloc_request) { .count = 1 }, NULL, NULL, &roots,
+                                              &refusal), 0);
         ck_assert_int_eq(map_of(root, roots, 0, 4 * PAGE, RW, &at), 0);
 
         /* Lowering revokes nothing, and what is given back is there again. */

@@ -90,8 +90,8 @@ static int ask_alloc_many(struct refusal *refusal) {
 }
 
 static int ask_alloc_attached(struct refusal *refusal) {
-        return service_alloc_attached(f.service, vm(), &(struct alloc_request) { .count = 1, .private_bytes = 3 }, "abc", &pasids[50],
-                                      refusal);
+        return service_alloc_mapped(f.service, vm(), &(struct alloc_request) { .count = 1, .private_bytes = 3 }, "abc", NULL,
+                                    &pasids[50], refusal);
 }
 
 static int ask_alloc_mapped(struct refusal *refusal) {

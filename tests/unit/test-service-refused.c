@@ -67,8 +67,8 @@ static int ask_attach(struct refusal *refusal) {
 }
 
 static int ask_alloc(struct refusal *refusal) {
-        return service_alloc_attached(f.service, vm(), &(struct alloc_request) { .count = 1, .private_bytes = 3 },
-                                      "abc", &pasids[1], refusal);
+        return service_alloc_mapped(f.service, vm(), &(struct alloc_request) { .count = 1, .private_bytes = 3 },
+                                    "abc", NULL, &pasids[1], refusal);
 }
 
 static int ask_alloc_mapped(struct refusal *refusal) {
@@ -322,7 +322,7 @@ START_TEST(test_kernel_keeps_an_attachment) {
 
         fake_kernel_fail(&f.kernel, 0, 0);
         if (_i == 0) {
-                ck_assert_int_eq(service_alloc_attached(f.service, vm(), &request, NULL, &pasid, &refusal), 0);
+                ck_assert_int_eq(service_alloc_mapped(f.service, vm(), &request, NULL, NULL, &pasid, &refusal), 0);
                 ck_assert_uint_eq(pasid, pasids[0]);
                 ck_assert_uint_eq(fake_kernel_count(&f.kernel, FAKE_ATTACHMENT), 6);
         } else {

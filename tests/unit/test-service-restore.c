@@ -450,7 +450,7 @@ START_TEST(test_number_comes_first) {
         make_all();
         fixture_listen(&f);
         fake_kernel_fail(&f.kernel, 1, EBUSY);
-        ck_assert_int_eq(service_alloc_attached(f.service, fixture_get(&f, "vm"), &request, NULL, &pasid, &refusal), -EBUSY);
+        ck_assert_int_eq(service_alloc_mapped(f.service, fixture_get(&f, "vm"), &request, NULL, NULL, &pasid, &refusal), -EBUSY);
         ck_assert_ptr_nonnull(strstr(f.news, "allocated vm"));
         ck_assert_ptr_nonnull(strstr(f.news, "freed vm"));
         fixture_expect_consistent(&f);
