@@ -9,6 +9,23 @@ if [ -x "$top_builddir/.libs/pasidctl" ]; then
         export LD_LIBRARY_PATH="$top_builddir/.libs"
 fi
 
+answers() { "$ctl" status >/dev/null 2>&1; }
+
+# Sets $daemon: one for $PASIDD_ADDRESS with what is in $work/pasidd.conf, on a made-up machine. The test ends here if it can't.
+start_daemon() {
+        chmod 755 "$work"
+        sh "$top_srcdir/tests/data/mk-sysfs.sh" "$work/machine"
+        "$top_builddir/pasidd" --bus=none --listen="$PASIDD_ADDRESS" --runtime-dir="$work/run" --state-dir="$work/state" \
+                --config="$work/pasidd.conf" --sysfs="$work/machine/sys" --procfs="$work/machine/proc" --log-level=err \
+                2>"$work/log" &
+        daemon=$!
+        if ! await answers; then
+                tap_not_ok "the daemon starts" "$(cat "$work/log")"
+                tap_done
+                exit 1
+        fi
+}
+
 # The parts that differ from run to run: times, which must have their form, the uid, columns as wide as the uid.
 normal() {
         sed -E -e 's/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z/MICROS/g' \

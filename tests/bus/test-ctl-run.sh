@@ -54,7 +54,6 @@ nothing_is_left() {
 }
 held() { "$ctl" devices --no-legend | awk -v a="$1" '$1 == a { print $NF }'; }
 is_free() { [ "$(held "$1")" = - ]; }
-answers() { "$ctl" status >/dev/null 2>&1; }
 start() {
         "$top_builddir/tests/bus/pasidd-fake" --bus=none --listen="$PASIDD_ADDRESS" --runtime-dir="$work/run" \
                 --state-dir="$work/state" --config="$work/pasidd.conf" --sysfs="$work/fake" --log-level=err 2>"$work/log" &

@@ -38,17 +38,7 @@ PasidsPerUid=4000000000
 PasidsPerConsumer=1048575
 ConsumersPerUid=1000
 END
-chmod 755 "$work"
-sh "$top_srcdir/tests/data/mk-sysfs.sh" "$work/machine"
-"$top_builddir/pasidd" --bus=none --listen="$PASIDD_ADDRESS" --runtime-dir="$work/run" --state-dir="$work/state" \
-        --config="$work/pasidd.conf" --sysfs="$work/machine/sys" --procfs="$work/machine/proc" --log-level=err \
-        2>"$work/log" &
-daemon=$!
-answers() { "$ctl" status >/dev/null 2>&1; }
-if ! await answers; then
-        tap_not_ok "the daemon starts" "$(cat "$work/log")"
-        tap_done
-fi
+start_daemon
 tap_ok "the daemon starts"
 
 # NAME COMMAND...: prints JSON

@@ -9,8 +9,9 @@ set -eu
 : "${top_builddir:=.}"
 # shellcheck source=tests/tap.sh
 . "$top_srcdir/tests/tap.sh"
+# shellcheck source=tests/bus/ctl-kit.sh
+. "$top_srcdir/tests/bus/ctl-kit.sh"
 
-ctl=$(cd "$top_builddir" && pwd)/pasidctl
 uid=$(id -u)
 work=$(mktemp -d)
 export PASIDD_ADDRESS="unix:path=$work/pasidd.sock"
@@ -29,17 +30,7 @@ if ! command -v python3 >/dev/null; then
         tap_done
 fi
 printf '[Daemon]\nReuseDelaySec=3600\n[Limits]\nPasidsPerUid=1000\n' >"$work/pasidd.conf"
-chmod 755 "$work"
-sh "$top_srcdir/tests/data/mk-sysfs.sh" "$work/machine"
-"$top_builddir/pasidd" --bus=none --listen="$PASIDD_ADDRESS" --runtime-dir="$work/run" --state-dir="$work/state" \
-        --config="$work/pasidd.conf" --sysfs="$work/machine/sys" --procfs="$work/machine/proc" --log-level=err \
-        2>"$work/log" &
-daemon=$!
-answers() { "$ctl" status >/dev/null 2>&1; }
-if ! await answers; then
-        tap_not_ok "the daemon starts" "$(cat "$work/log")"
-        tap_done
-fi
+start_daemon
 
 # What is wrong with the text on standard input; the samples are in $work/samples
 complaints() {
