@@ -78,6 +78,23 @@ stop_pasidd() {
         wait "$pasidd"
 }
 
+# News go to /run/news; returns when they surely do. The process is $monitor
+start_monitor() {
+        : >/run/news
+        pasidctl monitor --json=short >>/run/news &
+        monitor=$!
+        monitor_hears() {
+                pasidctl init probe && pasidctl exit probe && grep -q probe /run/news
+        }
+        wait_for monitor_hears
+}
+
+stop_monitor() {
+        kill "$monitor"
+        wait "$monitor" 2>/dev/null
+        true
+}
+
 # ADDRESS FIELD: one field of what pasidd says about a device, as JSON
 device_field() {
         pasidctl devices --json=short | jq -c --arg address "$1" --arg field "$2" '.[] | select(.address == $address)[$field]'
