@@ -107,7 +107,8 @@ static bool search(struct consumer *c, const struct alloc_request *q, uint32_t l
 
 static int make_rows(struct core *core, struct consumer *c, const struct alloc_request *q, const uint32_t *pasids) {
         struct row values = {
-                .state = ROW_ALLOCATED, .since_usec = q->now.realtime_usec, .private_bytes = q->private_bytes };
+                .state = q->is_attached ? ROW_ATTACHED : ROW_ALLOCATED, .since_usec = q->now.realtime_usec,
+                .private_bytes = q->private_bytes };
         int r = 0;
 
         if (q->token) {

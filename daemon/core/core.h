@@ -194,6 +194,7 @@ struct alloc_request {
         uint32_t min, max; /* 0, 0: the consumer's whole range */
         uint32_t align;    /* contiguous only: a power of two that the first number is a multiple of; 0 or 1: any */
         bool contiguous;
+        bool is_attached; /* they begin in state ROW_ATTACHED */
         uint16_t private_bytes;
         const char *token; /* NULL: none. 1..TOKEN_LEN_MAX printable ASCII */
         struct moment now;

@@ -61,10 +61,27 @@ static int make(struct service *s, struct consumer *c, uint32_t pasid, const str
         return r;
 }
 
+/* In the reverse order; what stays attached is a remnant. */
 static void undo(struct made *made) {
+        (void) attachment_cut(made->attachment);
         if (made->mapping)
                 mappings_undo_map(made->attachment, made->mapping);
         (void) attachment_undo(made->attachment);
+}
+
+static void keep(struct made *made) {
+        if (made->mapping)
+                mappings_add(made->attachment, made->mapping);
+}
+
+/* mark: the first of the core's changes that belong to it. */
+static int write_with(struct service *s, struct consumer *c, size_t mark, const void *private_data, const char *reason,
+                      struct made *made, struct refusal *refusal) {
+        struct extra extra = { write_made, made };
+        int r;
+
+        r = service_persist_with(s, service_store_of(s, c), mark, private_data, reason, &extra, refusal);
+        return r < 0 ? r : service_commit(s, refusal);
 }
 
 /* The row is in the table already: whatever of this a pasidd that dies leaves behind, the next one knows where to look. */
@@ -72,27 +89,31 @@ static int attach_in_kernel(struct service *s, struct consumer *c, struct row *r
                             struct refusal *refusal) {
         size_t mark = core_mark(s->core);
         struct made made = {};
-        struct extra extra = { write_made, &made };
         struct moment now;
         int r;
 
         r = make(s, c, row->pasid, map, &made, refusal);
         if (r < 0)
                 return r;
+        r = attachment_attach(made.attachment, refusal);
         service_get_moment(s, &now);
-        if (core_row_set_state(s->core, row, ROW_ATTACHED, &now) < 0) {
+        if (r >= 0 && core_row_set_state(s->core, row, ROW_ATTACHED, &now) < 0) {
                 core_rollback(s->core, mark);
                 r = refuse(refusal, ENOMEM, "Out of memory.");
         }
         if (r >= 0)
-                r = service_persist_with(s, service_store_of(s, c), mark, NULL, "attached", &extra, refusal);
-        if (r >= 0)
-                r = service_commit(s, refusal);
+                r = write_with(s, c, mark, NULL, "attached", &made, refusal);
         if (r < 0)
                 undo(&made);
-        else if (made.mapping)
-                mappings_add(made.attachment, made.mapping);
+        else
+                keep(&made);
         return r;
+}
+
+/* Nothing came of it: devices that were opened for it are open for nothing. */
+static void drop_if_first(struct consumer *c, bool is_first) {
+        if (is_first && mediation_of(c))
+                mediation_drop(mediation_of(c));
 }
 
 static int attach_row(struct service *s, struct consumer *c, struct row *row, const struct kernel_mapping *map,
@@ -101,8 +122,8 @@ static int attach_row(struct service *s, struct consumer *c, struct row *row, co
         int r;
 
         r = attach_in_kernel(s, c, row, map, refusal);
-        if (r < 0 && is_first && mediation_of(c))
-                mediation_drop(mediation_of(c)); /* its devices are open for nothing */
+        if (r < 0)
+                drop_if_first(c, is_first);
         return r;
 }
 
@@ -164,17 +185,80 @@ static int repeat(struct service *s, struct consumer *c, uint32_t pasid, const s
         return map ? map_again(s, c, pasid, map, refusal) : 0;
 }
 
+static int write_removal(struct store *store, void *userdata, struct refusal *refusal) {
+        const struct attachment *a = userdata;
+
+        return store->ops->attachment_remove(store, a->mediation->consumer->id, a->pasid, refusal);
+}
+
+/* The table has it as attached, and the kernel refuses. */
+static int unwrite(struct service *s, struct consumer *c, struct attachment *a, struct refusal *refusal) {
+        struct extra extra = { write_removal, a, true };
+        size_t mark = core_mark(s->core);
+        struct moment now;
+        int r;
+
+        service_get_moment(s, &now);
+        if (core_row_set_state(s->core, core_row_get(c, a->pasid), ROW_ALLOCATED, &now) < 0)
+                return refuse(refusal, ENOMEM, "Out of memory.");
+        r = service_persist_with(s, service_store_of(s, c), mark, NULL, REASON_ATTACH_FAILED, &extra, refusal);
+        return r < 0 ? r : service_commit(s, refusal);
+}
+
 /* Whoever asked was refused, and doesn't know of the number. */
-static void take_back(struct service *s, struct consumer *c, uint32_t pasid) {
+static void take_back(struct service *s, struct consumer *c, struct made *made, bool is_first) {
+        uint32_t pasid = made->attachment->pasid;
         struct refusal refusal = {};
         int r;
 
-        r = service_free_because(s, c, &pasid, 1, REASON_ATTACH_FAILED, &refusal);
+        r = unwrite(s, c, made->attachment, &refusal);
+        if (r < 0)
+                keep(made); /* the table has it, and so has a Free or Detach to come */
+        else {
+                undo(made);
+                drop_if_first(c, is_first);
+                r = service_free_because(s, c, &pasid, 1, REASON_ATTACH_FAILED, &refusal);
+        }
         if (r >= 0)
                 r = service_commit(s, &refusal);
         if (r < 0)
                 log_warning("PASID %u of consumer \"%s\" could not be attached, and stays allocated: %s", pasid, c->name,
                             refusal.text);
+}
+
+/*
+ * A number that is new, from mark on in the core's journal. The table has it, as attached, before the kernel attaches it:
+ * so nothing is ever attached that the table doesn't know of, and a pasidd that comes after one that died in between
+ * attaches it.
+ */
+static int attach_new(struct service *s, struct consumer *c, uint32_t pasid, size_t mark, const void *private_data,
+                      const struct kernel_mapping *map, struct refusal *refusal) {
+        bool is_first = !mediation_of(c);
+        struct made made = {};
+        int r;
+
+        r = map ? mappings_check_quota(s, c, map->length, refusal) : 0;
+        if (r >= 0)
+                r = make(s, c, pasid, map, &made, refusal);
+        if (r < 0)
+                core_rollback(s->core, mark);
+        else {
+                r = write_with(s, c, mark, private_data, "allocated", &made, refusal);
+                if (r < 0)
+                        undo(&made);
+        }
+        if (r < 0) {
+                drop_if_first(c, is_first);
+                return r;
+        }
+        r = attachment_attach(made.attachment, refusal);
+        if (r < 0) {
+                take_back(s, c, &made, is_first);
+                return r;
+        }
+        keep(&made);
+        audit_attached(&s->budget, c, pasid);
+        return 0;
 }
 
 int service_alloc_mapped(struct service *s, struct consumer *c, struct alloc_request *request, const void *private_data,
@@ -190,29 +274,12 @@ int service_alloc_mapped(struct service *s, struct consumer *c, struct alloc_req
         r = service_commit(s, refusal);
         if (r < 0)
                 return r;
+        request->is_attached = true;
         r = service_pick(s, c, request, &pasid, &mark, &is_repeated, refusal);
-        if (r < 0)
-                return r;
-        if (is_repeated) {
-                r = repeat(s, c, pasid, map, refusal);
-                if (r >= 0)
-                        *ret = pasid;
-                return r;
-        }
-        r = map ? mappings_check_quota(s, c, map->length, refusal) : 0;
-        if (r < 0) {
-                core_rollback(s->core, mark);
-                return r;
-        }
-        r = service_persist(s, service_store_of(s, c), mark, private_data, "allocated", refusal);
         if (r >= 0)
-                r = service_commit(s, refusal);
-        if (r < 0)
-                return r;
-        r = attach_row(s, c, core_row_get(c, pasid), map, refusal);
-        if (r < 0)
-                take_back(s, c, pasid);
-        else
+                r = is_repeated ? repeat(s, c, pasid, map, refusal) :
+                        attach_new(s, c, pasid, mark, private_data, map, refusal);
+        if (r >= 0)
                 *ret = pasid;
         return r;
 }

@@ -75,14 +75,18 @@ static int build(struct attachment *a, struct refusal *refusal) {
         r = s->kernel->ops->ioas_new(s->kernel, &a->ioas, refusal);
         for (size_t i = 0; r >= 0 && i < a->n_devices; i++)
                 r = make_page_table(a, i, refusal);
+        return r;
+}
+
+int attachment_attach(struct attachment *a, struct refusal *refusal) {
+        int r = 0;
+
         for (size_t i = 0; r >= 0 && i < a->n_devices; i++)
                 r = attach_device(a, i, refusal);
         return r;
 }
 
-/* False: it is attached to some device still, and what is behind that stays with it. */
-static bool take_apart(struct attachment *a) {
-        struct service *s = a->mediation->service;
+bool attachment_cut(struct attachment *a) {
         bool is_detached = true;
 
         for (size_t i = a->n_devices; i-- > 0;) {
@@ -93,7 +97,14 @@ static bool take_apart(struct attachment *a) {
                 log_error("PASID %u stays attached to device %s: %s", a->pasid, a->devices[i].device->address, refusal.text);
                 is_detached = false;
         }
-        if (!is_detached)
+        return is_detached;
+}
+
+/* False: it is attached to some device still, and what is behind that stays with it. */
+static bool take_apart(struct attachment *a) {
+        struct service *s = a->mediation->service;
+
+        if (!attachment_cut(a))
                 return false;
         for (size_t i = a->n_devices; i-- > 0;)
                 if (!a->devices[i].is_shared)

@@ -50,17 +50,25 @@ static struct log_subject subject_of(const struct change *change, const char *me
         };
 }
 
+static void tell_state(const struct change *change, bool is_attached, const char *reason) {
+        const struct log_subject subject = subject_of(change, is_attached ? MESSAGE_PASID_ATTACHED : MESSAGE_PASID_DETACHED, reason);
+
+        log_about(LOG_INFO, &subject, "PASID %u of consumer \"%s\" of uid %u was %s", change->row->pasid, change->consumer->name,
+                  (unsigned) change->consumer->uid, is_attached ? "attached" : "detached");
+}
+
 static void tell_row(struct audit_budget *budget, const struct change *change, const char *reason) {
         bool is_attached = change->new_state == ROW_ATTACHED, was_attached = change->old_state == ROW_ATTACHED;
-        const struct consumer *c = change->consumer;
-        struct log_subject subject;
 
-        if (change->kind != CHANGE_ROW_STATE || is_attached == was_attached ||
-            !audit_may_write(budget, c->uid))
-                return;
-        subject = subject_of(change, is_attached ? MESSAGE_PASID_ATTACHED : MESSAGE_PASID_DETACHED, is_attached ? NULL : reason);
-        log_about(LOG_INFO, &subject, "PASID %u of consumer \"%s\" of uid %u was %s", change->row->pasid, c->name,
-                  (unsigned) c->uid, is_attached ? "attached" : "detached");
+        if (is_attached != was_attached && audit_may_write(budget, change->consumer->uid))
+                tell_state(change, is_attached, is_attached ? NULL : reason);
+}
+
+void audit_attached(struct audit_budget *budget, struct consumer *c, uint32_t pasid) {
+        const struct change change = { .consumer = c, .row = core_row_get(c, pasid) };
+
+        if (log_max_level() >= LOG_INFO && audit_may_write(budget, c->uid))
+                tell_state(&change, true, NULL);
 }
 
 static void tell_consumer(struct audit_budget *budget, const struct change *change, const char *reason) {

@@ -34,4 +34,6 @@ bool audit_may_write(struct audit_budget *budget, uid_t uid);
 
 /* After the commit that made it true; of rows only attachments: allocations come by the million. */
 void audit_change(struct audit_budget *budget, const struct change *change, const char *reason);
+/* A number that was allocated and attached at once: its change tells of the table only. */
+void audit_attached(struct audit_budget *budget, struct consumer *c, uint32_t pasid);
 void audit_device(struct audit_budget *budget, const char *message_id, const char *address, const char *what);

@@ -99,8 +99,12 @@ void held_devices_close_unused(struct service *s);
 void held_devices_done(struct service *s);
 
 /* attachments.c: the kernel's side */
-/* On failure what was made is undone; if that fails, too, the number has a remnant, is_stuck, that keeps it from others. */
+/* The address space, attached to nothing yet. On failure what was made is undone. */
 int attachment_make(struct mediation *m, uint32_t pasid, struct attachment **ret, struct refusal *refusal);
+/* On failure some of the devices may have it. */
+int attachment_attach(struct attachment *a, struct refusal *refusal);
+/* Off all devices; false, and logged: the kernel refused at one. */
+bool attachment_cut(struct attachment *a);
 /* Nobody has heard of it: as attachment_destroy(), or, if it can't be detached, a remnant stays and this is false. */
 bool attachment_undo(struct attachment *a);
 /* In memory only. */
