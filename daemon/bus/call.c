@@ -141,6 +141,11 @@ int call_check_read(struct call *call, int r) {
         return 0;
 }
 
+void call_claim_fd(struct call *call, int fd) {
+        if (call->link->is_direct)
+                fd_gate_claim(&connection_of(call->link)->gate, fd);
+}
+
 int call_read_private(struct call *call, const void **ret, size_t *ret_size) {
         int r = call_check_read(call, sd_bus_message_read_array(call->message, 'y', ret, ret_size));
 

@@ -49,6 +49,8 @@ bool call_may_wait(void);
 /* Reads the basic or array arguments that come next; a failure is the caller's. */
 #define call_read(call, ...) call_check_read(call, sd_bus_message_read((call)->message, __VA_ARGS__))
 int call_check_read(struct call *call, int r);
+/* The message's, read from it; negative: none was. */
+void call_claim_fd(struct call *call, int fd);
 int call_read_private(struct call *call, const void **ret, size_t *ret_size);
 /* InvalidRange for numbers that no PASID can have. */
 int call_check_pasid(struct call *call, uint32_t pasid);

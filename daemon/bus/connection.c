@@ -72,8 +72,8 @@ static void update_events(struct connection *c) {
 int connection_admit(struct connection *c, sd_bus_message *m) {
         uint8_t type;
 
-        if (fd_gate_widen(&c->gate) && !fd_gate_pass(&c->gate, m))
-                return 1;
+        if (fd_gate_widen(&c->gate))
+                fd_gate_note(&c->gate, m);
         c->n_silent = 0;
         c->partial_bytes = 0;
         if (!is_blocked(c) || c->parked || sd_bus_message_get_type(m, &type) < 0 || type != SD_BUS_MESSAGE_METHOD_CALL)
@@ -110,7 +110,7 @@ static int process_once(struct connection *c) {
                 return 0;
         r = sd_bus_process(c->link.sd, NULL);
         (void) fd_gate_widen(&c->gate);
-        if (c->gate.is_stray) {
+        if (!fd_gate_settle(&c->gate)) {
                 fd_gate_sweep(&c->gate);
                 connection_doom(c, "it sent a file descriptor that no argument of a valid message names");
                 return 0;

@@ -80,6 +80,8 @@ int consumer_method_map(struct call *call) {
         if (r >= 0)
                 r = call_read(call, "htttu", &m.fd, &m.offset, &m.length, &m.iova, &m.flags);
         if (r >= 0)
+                call_claim_fd(call, m.fd);
+        if (r >= 0)
                 r = consumer_check_mapping(&m, &call->refusal);
         if (r >= 0)
                 r = reply_new(call, &reply);

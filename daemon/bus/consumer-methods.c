@@ -54,6 +54,7 @@ static int read_alloc(struct call *call, const struct option_spec *specs, size_t
         request->token = call->token = o.token;
         request->contiguous = o.contiguous;
         request->align = o.align;
+        call_claim_fd(call, o.map.fd);
         *ret = o;
         return 0;
 }

@@ -144,23 +144,33 @@ static int has_argument(sd_bus_message *m, int fd) {
         return r;
 }
 
-bool fd_gate_pass(struct fd_gate *gate, sd_bus_message *m) {
-        int r;
-
+void fd_gate_note(struct fd_gate *gate, sd_bus_message *m) {
         if (gate->held < 0)
+                return;
+        sd_bus_message_unref(gate->message);
+        gate->message = sd_bus_message_ref(m);
+}
+
+void fd_gate_claim(struct fd_gate *gate, int fd) {
+        if (gate->held >= 0 && gate->held == fd)
+                gate->held = -EBADF;
+}
+
+bool fd_gate_settle(struct fd_gate *gate) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = TAKE_PTR(gate->message);
+
+        if (!m || gate->held < 0)
                 return true;
-        r = has_argument(m, gate->held);
-        if (r > 0 && sd_bus_message_rewind(m, true) >= 0) {
+        if (sd_bus_message_rewind(m, true) >= 0 && has_argument(m, gate->held) > 0 && sd_bus_message_rewind(m, true) >= 0) {
                 gate->held = -EBADF; /* the message's */
                 return true;
         }
-        gate->is_stray = true;
         return false;
 }
 
 void fd_gate_sweep(struct fd_gate *gate) {
+        gate->message = sd_bus_message_unref(gate->message);
         if (gate->held >= 0 && fcntl(gate->held, F_GETFD) >= 0)
                 (void) close_fd(gate->held);
         gate->held = -EBADF;
-        gate->is_stray = false;
 }

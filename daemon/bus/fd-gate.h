@@ -23,7 +23,7 @@ struct fd_gate {
         int slot;       /* while narrow: the only number that the kernel can give out; -EBADF: none */
         int held;       /* came in, and no message that owns it has been seen yet; -EBADF: none */
         bool is_narrow;
-        bool is_stray;  /* the message that was dispatched since does not own it */
+        sd_bus_message *message; /* dispatched since, and it is not known whether it owns what is held */
 };
 
 #define FD_GATE_INIT { .slot = -EBADF, .held = -EBADF }
@@ -38,7 +38,11 @@ int fd_gate_start(struct fd_gate *gate);
 int fd_gate_narrow(struct fd_gate *gate, int socket);
 /* After it has read, and before anything else may open a file; does nothing if it is wide. True if it was narrow. */
 bool fd_gate_widen(struct fd_gate *gate);
-/* The first message since: false if it does not own what came in. It is to be dropped then, and fd_gate_sweep() called. */
-bool fd_gate_pass(struct fd_gate *gate, sd_bus_message *m);
-/* Closes what nobody owns: once the dropped message, or the connection, is freed. */
+/* The first message since: it may own what came in. */
+void fd_gate_note(struct fd_gate *gate, sd_bus_message *m);
+/* Its handler has read this file descriptor from it: so it does, and nobody has to look for it. */
+void fd_gate_claim(struct fd_gate *gate, int fd);
+/* After the dispatch: false if what came in is in no argument of the message. fd_gate_sweep() is to be called then. */
+bool fd_gate_settle(struct fd_gate *gate);
+/* Closes what nobody owns: once the message, or the connection, is freed. */
 void fd_gate_sweep(struct fd_gate *gate);

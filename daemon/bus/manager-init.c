@@ -91,6 +91,8 @@ static int init(struct call *call, struct init_options *o) {
         if (r >= 0)
                 r = options_read(call->message, init_specs, ELEMENTSOF(init_specs), o, &call->refusal);
         if (r >= 0)
+                call_claim_fd(call, o->fd);
+        if (r >= 0)
                 r = fill_request(&request, o, &call->refusal);
         if (r < 0)
                 return r;
