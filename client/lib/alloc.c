@@ -37,8 +37,6 @@ static int check_map(struct pasid_client *client, struct request *q) {
         if (r < 0)
                 return lp_fail(client, r, NULL);
         q->options.map = &q->map;
-        if (!q->options.attach)
-                return lp_fail(client, EINVAL, "The option map is for a number that is attached; set attach, too.");
         if (!(q->map.flags & PASID_MAP_FIXED))
                 return lp_fail(client, EINVAL, "The option map needs an address, and the flag PASID_MAP_FIXED; pasid_map() "
                                "tells one that the kernel chooses.");
@@ -71,13 +69,12 @@ static int request_append(sd_bus_message *m, const struct request *q) {
             (r = sd_bus_message_append_array(m, 'y', q->private_data, q->private_size)) < 0 ||
             (r = sd_bus_message_open_container(m, 'a', "{sv}")) < 0)
                 return r;
-        /* First, because the daemon looks for the argument of a file descriptor before it reads the others. */
         if (q->options.map && (r = sd_bus_message_append(m, "{sv}", "map", "(htttu)", q->map.memory_fd, q->map.offset, q->map.length,
                                                          q->map.iova, q->map.flags)) < 0)
                 return r;
         if ((r = sd_bus_message_append(m, "{sv}", "token", "s", q->options.token)) < 0)
                 return r;
-        if (q->options.attach && (r = sd_bus_message_append(m, "{sv}", "attach", "b", 1)) < 0)
+        if (q->options.attach && !q->options.map && (r = sd_bus_message_append(m, "{sv}", "attach", "b", 1)) < 0)
                 return r;
         if (q->options.contiguous && (r = sd_bus_message_append(m, "{sv}", "contiguous", "b", 1)) < 0)
                 return r;
@@ -162,8 +159,8 @@ _public_ int pasid_alloc_many(struct pasid_consumer *consumer, uint32_t count, u
         r = request_check(consumer, &q, options);
         if (r < 0)
                 return r;
-        if (q.options.attach)
-                return lp_fail(consumer->client, EINVAL, "The option attach is for pasid_alloc() only; "
+        if (q.options.attach || q.options.map)
+                return lp_fail(consumer->client, EINVAL, "The options attach and map are for pasid_alloc() only; "
                                "pasid_attach() attaches each of several.");
         return request_run(consumer, &q, ret_pasids);
 }

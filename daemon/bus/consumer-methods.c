@@ -18,7 +18,7 @@
 
 struct alloc_options {
         const char *token;
-        int attach;
+        int attach; /* negative: not given */
         struct kernel_mapping map; /* fd < 0: not given */
         int contiguous;
         uint32_t align;
@@ -39,7 +39,7 @@ static const struct option_spec alloc_many_specs[] = {
 /* min, max, private and options; count is the caller's. The token is the message's. */
 static int read_alloc(struct call *call, const struct option_spec *specs, size_t n_specs, struct alloc_request *request,
                       const void **ret_private, struct alloc_options *ret) {
-        struct alloc_options o = { .map.fd = -EBADF };
+        struct alloc_options o = { .attach = -1, .map.fd = -EBADF };
         size_t size;
         int r;
 
@@ -55,6 +55,8 @@ static int read_alloc(struct call *call, const struct option_spec *specs, size_t
         request->contiguous = o.contiguous;
         request->align = o.align;
         call_claim_fd(call, o.map.fd);
+        if (o.attach < 0)
+                o.attach = o.map.fd >= 0;
         *ret = o;
         return 0;
 }
@@ -66,8 +68,8 @@ static int check_map(const struct alloc_options *o, struct refusal *refusal) {
         if (o->map.fd < 0)
                 return 0;
         if (!o->attach)
-                return refuse(refusal, EINVAL, "Option \"map\" was given without \"attach\": it maps memory into the address space "
-                              "that the devices are attached to. Give both, or neither.");
+                return refuse(refusal, EINVAL, "Option \"map\" was given with \"attach\" false: it maps memory into the address "
+                              "space that the devices are attached to. Leave \"attach\" out, or give it as true.");
         r = consumer_check_mapping(&o->map, refusal);
         if (r < 0)
                 return r;

@@ -363,7 +363,7 @@ struct pasid_alloc_options {
         bool attach;     /* pasid_alloc() only: also attach to the devices, as one step (mediated mode) */
         bool contiguous; /* pasid_alloc_many() only: consecutive numbers */
         uint32_t align;  /* pasid_alloc_many() only, with contiguous: the first is a multiple of it; a power of two; 0: any */
-        const struct pasid_mapping *map; /* pasid_alloc() only, with attach: also map this, in the same step; NULL: nothing */
+        const struct pasid_mapping *map; /* pasid_alloc() only: attach, and map this, in the same step; NULL: nothing */
 };
 #define PASID_ALLOC_OPTIONS_INIT { sizeof(struct pasid_alloc_options), NULL, false, false, 0, NULL }
 
@@ -384,8 +384,7 @@ struct pasid_alloc_options {
  * private_size; ESRCH no such consumer; EFBIG the table's file system is full;
  * EINVAL count, token or align, or the token was used for another count; with
  * attach also what pasid_attach() can fail with, with map what pasid_map() can,
- * and then nothing is allocated; EINVAL map without attach, or without
- * PASID_MAP_FIXED; any call.
+ * and then nothing is allocated; EINVAL map without PASID_MAP_FIXED; any call.
  * A repeated call with the token takes a mapping of the same address and length
  * for the one that it asks for.
  * Unknown outcome: after ETIMEDOUT, ECONNRESET, EBADMSG, EPROTO, ENOBUFS or

@@ -167,9 +167,7 @@ START_TEST(arguments_of_alloc_mapped) {
         _cleanup_close_ int memory = new_memory();
         _cleanup_free_ char *path = init_mediated(&c, "vm"), *advisory = init_ok(&c, "advisory", 1, "devices", "as", 1, FIRST);
 
-        consumer_error(&c, E_ARGS, "\"map\" was given without \"attach\"", path, "Alloc", "uuaya{sv}", 0U, 0U, 0, 1, "map",
-                       "(htttu)", memory, 0ULL, PAGE, 0ULL, 7U);
-        consumer_error(&c, E_ARGS, "\"map\" was given without \"attach\"", path, "Alloc", "uuaya{sv}", 0U, 0U, 0, 2, "attach",
+        consumer_error(&c, E_ARGS, "\"map\" was given with \"attach\" false", path, "Alloc", "uuaya{sv}", 0U, 0U, 0, 2, "attach",
                        "b", 0, "map", "(htttu)", memory, 0ULL, PAGE, 0ULL, 7U);
         consumer_error(&c, E_ARGS, "\"map\" was given with D-Bus type \"u\"; it takes \"(htttu)\"", path, "Alloc", "uuaya{sv}", 0U,
                        0U, 0, 2, "attach", "b", 1, "map", "u", 1U);
@@ -184,6 +182,11 @@ START_TEST(arguments_of_alloc_mapped) {
         ck_assert_uint_eq(property_number(&c, path, PASIDD_IFACE_CONSUMER, "Allocated"), 0);
         ck_assert_uint_eq(property_number(&c, path, PASIDD_IFACE_CONSUMER, "PinnedBytes"), 0);
         ck_assert(is_held(&c, FIRST_PATH, ""));
+
+        /* There is no memory without an address space: "attach" need not be said. */
+        consumer_ok(&c, NULL, path, "Alloc", "uuaya{sv}", 0U, 0U, 0, 1, "map", "(htttu)", memory, 0ULL, PAGE, PAGE, 7U);
+        ck_assert_uint_eq(property_number(&c, path, PASIDD_IFACE_CONSUMER, "Allocated"), 1);
+        ck_assert_uint_eq(property_number(&c, path, PASIDD_IFACE_CONSUMER, "PinnedBytes"), PAGE);
         client_close(&c);
         fixture_free(f);
 }

@@ -141,10 +141,6 @@ START_TEST(alloc_with_memory)
         m.flags = PASID_MAP_READ | PASID_MAP_WRITE | PASID_MAP_FIXED;
         o.token = "mine";
         o.map = &m;
-        ck_assert_int_eq(pasid_alloc(consumer, 0, 0, NULL, 0, &o, &pasid), -EINVAL);
-        ck_assert_ptr_nonnull(strstr(pasid_strerror_last(client), "attach"));
-        ck_assert_int_eq(pasid_alloc_many(consumer, 1, 0, 0, NULL, 0, &o, &pasid), -EINVAL);
-        o.attach = true;
         ck_assert_int_eq(pasid_alloc_many(consumer, 1, 0, 0, NULL, 0, &o, &pasid), -EINVAL);
         m.flags = PASID_MAP_READ;
         ck_assert_int_eq(pasid_alloc(consumer, 0, 0, NULL, 0, &o, &pasid), -EINVAL);
@@ -156,7 +152,7 @@ START_TEST(alloc_with_memory)
         ck_assert_uint_eq(fake_n_calls(fake), 1);
         ck_assert_int_eq(pasid_alloc(consumer, 0, 0, NULL, 0, &o, &pasid), 0);
         ck_assert_uint_eq(pasid, 17);
-        assert_call(fake, 1, "Alloc(0, 0, [], {\"map\": (htttu) (fd, 4096, 8192, 4096, 7), \"token\": s \"mine\", \"attach\": b true})");
+        assert_call(fake, 1, "Alloc(0, 0, [], {\"map\": (htttu) (fd, 4096, 8192, 4096, 7), \"token\": s \"mine\"})");
         ck_assert_int_eq(fstat(m.memory_fd, &own), 0);
         ck_assert_uint_eq(seen.st_ino, own.st_ino);
         ck_assert_int_eq(close(m.memory_fd), 0);

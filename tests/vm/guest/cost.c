@@ -117,7 +117,6 @@ static double in_one_call(struct pasid_client *client, struct pasid_consumer *co
         map.length = MEMORY;
         map.iova = ADDRESS;
         map.flags = PASID_MAP_READ | PASID_MAP_WRITE | PASID_MAP_FIXED;
-        options.attach = true;
         options.map = &map;
         r = pasid_alloc(consumer, 0, 0, NULL, 0, &options, ret);
         if (r < 0)

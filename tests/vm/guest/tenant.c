@@ -193,7 +193,6 @@ static int do_start(struct tenant *t, char **words) {
         map.length = m->size;
         map.iova = number(words[3]);
         map.flags = PASID_MAP_READ | PASID_MAP_WRITE | PASID_MAP_FIXED;
-        options.attach = true;
         options.map = &map;
         r = pasid_alloc(t->consumer, pasid, pasid, NULL, 0, &options, &pasid);
         return r < 0 ? fail(t, r, true) : say("%u", pasid);
