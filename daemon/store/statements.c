@@ -50,9 +50,10 @@ static const char *const statement_sql[STATEMENT_MAX_] = {
                 ("INSERT INTO history (first, last, uid, consumer, devices, since, until, reason) "
                  "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
         [STATEMENT_HISTORY_THIN] =
-                ("DELETE FROM history WHERE n IN (SELECT n FROM history INDEXED BY history_by_number "
-                 "WHERE first = ? AND last = ? ORDER BY n DESC LIMIT -1 OFFSET ?)"),
-        [STATEMENT_HISTORY_TRIM] = "DELETE FROM history WHERE n IN (SELECT n FROM history ORDER BY n LIMIT ?)",
+                ("DELETE FROM history INDEXED BY history_by_number WHERE first = ?1 AND last = ?2 AND n <= "
+                 "(SELECT n FROM history INDEXED BY history_by_number WHERE first = ?1 AND last = ?2 "
+                 "ORDER BY n DESC LIMIT 1 OFFSET ?3)"),
+        [STATEMENT_HISTORY_TRIM] = "DELETE FROM history WHERE n <= (SELECT n FROM history ORDER BY n LIMIT 1 OFFSET ? - 1)",
         [STATEMENT_HISTORY_READ] =
                 ("SELECT first, last, uid, consumer, devices, since, until, reason FROM history WHERE n IN "
                  "(SELECT n FROM history INDEXED BY history_by_number WHERE first <= ?1 AND last >= ?1 "
