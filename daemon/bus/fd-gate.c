@@ -24,9 +24,9 @@ int fd_gate_start(struct fd_gate *gate) {
 /*
  * How many come with what lies next in the socket, 2 for more than one; -EAGAIN: nothing lies there yet. A read goes
  * no further than one message, and a message brings its own with its first byte; the kernel does not join what has some
- * with what was sent before in one peek either.
+ * with what was sent before in one peek either. *ret_slot: the number that the last of them had, which is free again.
  */
-static int count_next(int socket) {
+static int count_next(int socket, int *ret_slot) {
         union {
                 struct cmsghdr header;
                 char buffer[CMSG_SPACE(2 * sizeof(int))];
@@ -45,6 +45,7 @@ static int count_next(int socket) {
                                 int copy; /* a peek makes new ones of them */
 
                                 memcpy(&copy, (const char *) c + at, sizeof(copy));
+                                *ret_slot = copy;
                                 (void) close_fd(copy);
                         }
         if (m.msg_flags & MSG_CTRUNC)
@@ -61,19 +62,16 @@ static int lowest_free(int any_fd) {
 
 int fd_gate_narrow(struct fd_gate *gate, int socket) {
         struct rlimit narrow = { .rlim_cur = 0, .rlim_max = gate->usual.rlim_max };
-        int n = count_next(socket), slot = -EBADF;
+        int slot = -EBADF, n = count_next(socket, &slot);
 
         if (n > 1 || (n == 1 && gate->held >= 0))
                 return -EPROTO;
         if (n == -EMFILE)
                 return n;
-        if (n == 1 || (n == -EAGAIN && gate->held < 0)) { /* what comes in the meantime may have one, too */
+        if (n == -EAGAIN && gate->held < 0) /* what comes in the meantime may have one, too */
                 slot = lowest_free(socket);
-                if (slot < 0 && n == 1)
-                        return slot;
-                if (slot >= 0)
-                        narrow.rlim_cur = (rlim_t) slot + 1;
-        }
+        if (slot >= 0)
+                narrow.rlim_cur = (rlim_t) slot + 1;
         if (prlimit(0, RLIMIT_NOFILE, &narrow, &gate->usual) < 0)
                 return -errno;
         gate->slot = slot;
