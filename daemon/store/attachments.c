@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What pasidd has made in the kernel for a number: an IOAS, a page table on
- * each device, the memory in it. A mapping is refused where nothing is
- * attached; a refused operation may have done a part of its work.
+ * each device, the memory in it. A refused operation may have done a part of
+ * its work.
  */
 #include "store/sqlite-store.h"
 

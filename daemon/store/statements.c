@@ -42,8 +42,7 @@ static const char *const statement_sql[STATEMENT_MAX_] = {
         [STATEMENT_ATTACHMENT_REMOVE] = "DELETE FROM attachment WHERE consumer = ? AND pasid = ?",
         [STATEMENT_ATTACHMENT_DEVICES_REMOVE] = "DELETE FROM attachment_device WHERE consumer = ? AND pasid = ?",
         [STATEMENT_MAPPING_ADD] =
-                ("INSERT INTO mapping (consumer, pasid, iova, length, flags) SELECT ?1, ?2, ?3, ?4, ?5 "
-                 "WHERE EXISTS (SELECT 1 FROM attachment WHERE consumer = ?1 AND pasid = ?2)"),
+                "INSERT INTO mapping (consumer, pasid, iova, length, flags) VALUES (?, ?, ?, ?, ?)",
         [STATEMENT_MAPPING_REMOVE] = "DELETE FROM mapping WHERE consumer = ? AND pasid = ? AND iova = ?",
         [STATEMENT_MAPPINGS_REMOVE] = "DELETE FROM mapping WHERE consumer = ? AND pasid = ?",
         [STATEMENT_HISTORY_ADD] =

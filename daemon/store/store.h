@@ -116,7 +116,7 @@ struct store_ops {
         int (*attachment_add)(struct store *s, const struct store_attachment *a, struct refusal *refusal);
         /* With its devices and mappings. */
         int (*attachment_remove)(struct store *s, uint64_t consumer, uint32_t pasid, struct refusal *refusal);
-        /* Refused without its attachment. */
+        /* Of an attachment that is there: the same goes for it as for a number's state. */
         int (*mapping_add)(struct store *s, const struct store_mapping *m, struct refusal *refusal);
         int (*mapping_remove)(struct store *s, uint64_t consumer, uint32_t pasid, uint64_t iova,
                               struct refusal *refusal);
