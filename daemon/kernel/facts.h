@@ -16,6 +16,7 @@ struct host_facts {
         unsigned int major, minor; /* of release; 0, 0 if it can't be told */
         char iommu_off[32];       /* the boot parameter that turned the IOMMU off, "" if none did */
         bool scalable_off;        /* booted with intel_iommu=sm_off */
+        bool scalable_on;         /* booted with intel_iommu=sm_on */
         bool has_iommu;           /* some IOMMU is at work */
         bool has_iommufd;
 };
@@ -48,7 +49,8 @@ enum capability_state {
 struct capability_facts {
         enum capability_state state;
         int header;    /* type 0: endpoint, 1 and 2: bridges; -1 if it can't be told */
-        uint8_t width; /* 0..20; with CAPABILITY_PRESENT */
+        uint8_t width; /* 0..20; with CAPABILITY_PRESENT, as the next */
+        bool is_on;    /* the kernel has set the enable bit */
 };
 
 struct device_facts {

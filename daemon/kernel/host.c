@@ -18,10 +18,10 @@ static void parse_parameter(const char *name, char *words, struct host_facts *fa
                         (void) snprintf(facts->iommu_off, sizeof(facts->iommu_off), "%s=off", name);
                 else if (strcmp(word, "on") == 0 && strncmp(facts->iommu_off, name, strlen(name)) == 0)
                         facts->iommu_off[0] = '\0';
-                else if (strcmp(name, "intel_iommu") == 0 && strcmp(word, "sm_off") == 0)
-                        facts->scalable_off = true;
-                else if (strcmp(name, "intel_iommu") == 0 && strcmp(word, "sm_on") == 0)
-                        facts->scalable_off = false;
+                else if (strcmp(name, "intel_iommu") == 0 && (strcmp(word, "sm_off") == 0 || strcmp(word, "sm_on") == 0)) {
+                        facts->scalable_on = strcmp(word, "sm_on") == 0;
+                        facts->scalable_off = !facts->scalable_on;
+                }
         }
 }
 

@@ -20,9 +20,10 @@
 #define CONFIG_HEADER_SIZE 64U        /* what the kernel shows without CAP_SYS_ADMIN */
 #define CONFIG_CONVENTIONAL_SIZE 256U /* PCIe r6.0 7.2: the extended space starts here */
 
-/* PCIe r6.0 7.8.9: PASID Capability Register at 04h, Max PASID Width in bits 12:8 */
+/* PCIe r6.0 7.8.9: PASID Capability Register at 04h, Max PASID Width in bits 12:8; Control Register at 06h, Enable in bit 0 */
 #define CAPABILITY_REGISTER 4U
 #define CAPABILITY_WIDTH(x) (((x) >> 8) & 0x1fU)
+#define CAPABILITY_ENABLE 1U
 
 /* No hwdb of udev: libpci 3.9 loses memory at each look-up on hosts without one. The network is off unless asked for. */
 #define LOOKUP_FLAGS (PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE | PCI_LOOKUP_NO_HWDB)
@@ -163,6 +164,7 @@ static void read_extended(struct reading *reading) {
         reading->facts.state = CAPABILITY_PRESENT;
         /* Values above 20 are reserved. */
         reading->facts.width = (uint8_t) (width > NUMBER_BITS ? NUMBER_BITS : width);
+        reading->facts.is_on = value[2] & CAPABILITY_ENABLE;
 }
 
 static void read_config(void *arg) {

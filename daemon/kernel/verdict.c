@@ -111,7 +111,30 @@ static void judge_no_iommu(const struct host_facts *host, const struct device_fa
                     "or AMD-Vi (AMD) in the firmware, and on Intel boot with intel_iommu=on,sm_on", facts->group);
 }
 
-static void judge_intel(const struct host_facts *host, const struct iommu_facts *iommu, struct reason *reason) {
+static bool is_too_old(const struct host_facts *host) {
+        return host->release[0] != '\0' &&
+                (host->major < UAPI_MAJOR || (host->major == UAPI_MAJOR && host->minor < UAPI_MINOR));
+}
+
+/*
+ * Intel's driver turns them on as it finds the device, if pci_enable_pasid() agrees: ACS and TLP prefixes all the way up.
+ * Where it does not, HWPT_ALLOC_PASID and attach succeed, and tagged DMA fails.
+ */
+static void judge_off(const struct host_facts *host, const struct device_facts *facts, struct reason *reason) {
+        static const char brief[] = "PASIDs are not turned on";
+
+        if (host->scalable_on)
+                add(reason, brief, "Linux has not turned PASIDs on at %s: another function of its slot or a bridge above it has "
+                    "no ACS, or cannot pass TLP prefixes; move the device to a slot of its own, or use another", facts->address);
+        else
+                add(reason, brief, "Linux has not turned PASIDs on at %s: its IOMMU %s is not in scalable mode ("
+                    SCALABLE_MEND "), or another function of its slot or a bridge above it has no ACS (move the device to a slot "
+                    "of its own)", facts->address, facts->iommu.name);
+}
+
+static void judge_intel(const struct host_facts *host, const struct device_facts *facts, struct reason *reason) {
+        const struct iommu_facts *iommu = &facts->iommu;
+
         /* In legacy mode attaching "succeeds" and does nothing, so a doubt counts against the device. */
         if (iommu->error < 0)
                 add(reason, "its IOMMU cannot be judged", "cannot tell whether its IOMMU %s knows PASIDs: "
@@ -123,10 +146,12 @@ static void judge_intel(const struct host_facts *host, const struct iommu_facts 
         else if (!iommu->can_tag)
                 add(reason, "its IOMMU knows no PASIDs", "its IOMMU %s knows no PASIDs (bit 40 of its ecap register is "
                     "clear): use another host, or move the device behind another IOMMU", iommu->name);
-        /* Only a stated sm_off is sure: without it the kernel's build decides, and shows it nowhere in sysfs. */
+        /* Only a stated sm_off is sure: without it the kernel's build decides, and shows it by what it turned on. */
         else if (host->scalable_off)
                 add(reason, "IOMMU not in scalable mode", "its IOMMU %s is not in scalable mode, since the kernel was "
                     "booted with intel_iommu=sm_off: " SCALABLE_MEND, iommu->name);
+        else if (facts->capability.state == CAPABILITY_PRESENT && !facts->capability.is_on && !is_too_old(host))
+                judge_off(host, facts, reason);
 }
 
 static void judge_iommu(const struct host_facts *host, const struct device_facts *facts, struct reason *reason) {
@@ -135,7 +160,7 @@ static void judge_iommu(const struct host_facts *host, const struct device_facts
         if (iommu->kind == IOMMU_NONE || facts->group == DEVICE_GROUP_NONE)
                 judge_no_iommu(host, facts, reason);
         else if (iommu->kind == IOMMU_INTEL)
-                judge_intel(host, iommu, reason);
+                judge_intel(host, facts, reason);
         else if (iommu->kind == IOMMU_AMD && iommu->error == 0 && !iommu->can_tag)
                 add(reason, "its IOMMU knows no PASIDs", "its IOMMU %s knows no PASIDs (no guest translation in its "
                     "features): use another host", iommu->name);
@@ -151,9 +176,7 @@ static void judge_iommu(const struct host_facts *host, const struct device_facts
  * before a device is bound, so that until then the release has to do.
  */
 static void judge_release(const struct host_facts *host, struct reason *reason) {
-        if (host->release[0] == '\0')
-                return;
-        if (host->major < UAPI_MAJOR || (host->major == UAPI_MAJOR && host->minor < UAPI_MINOR))
+        if (is_too_old(host))
                 add(reason, "kernel too old", "the kernel (%s) is older than the interface for PASIDs in user space: "
                     "boot Linux %u.%u or newer", host->release, UAPI_MAJOR, UAPI_MINOR);
 }

@@ -13,7 +13,7 @@
 #   iommu NAME intel ECAP | iommu NAME amd FEATURES | iommu NAME other
 #   device ADDRESS [KEY=VALUE...]
 #       id=VENDOR:DEVICE class=CLASS header=0|1     as hexadecimal numbers
-#       pasid=WIDTH           a PASID capability of that width
+#       pasid=WIDTH           a PASID capability of that width, turned on; off=WIDTH: turned off
 #       config=BYTES          of configuration space that can be read (default 4096); 64 without privilege
 #       driver=NAME group=N iommu=NAME physfn=ADDRESS
 #       cdev=N                vfioN with a device node; vfio=N: vfioN without, as without CONFIG_VFIO_DEVICE_CDEV
@@ -99,7 +99,7 @@ swap() {
 
 # Header with a capability list (PCIe capability at 40h), and from 100h on ATS and, with a width, PASID.
 put_config() {
-        id=$1 class=$2 header=$3 width=$4 size=$5
+        id=$1 class=$2 header=$3 width=$4 enabled=$5 size=$6
         format=$(
                 octal "$(swap "${id%:*}")$(swap "${id#*:}")"
                 octal "0600100000${class#????}$(swap "${class%??}")0000${header}00"
@@ -110,7 +110,7 @@ put_config() {
                 if [ -n "$width" ]; then
                         octal "0f00011100000000"
                         nuls 8
-                        octal "1b00010000$(printf %02x "$width")0000"
+                        octal "1b00010000$(printf %02x "$width")${enabled}00"
                 else
                         octal "0f00010000000000"
                 fi
@@ -123,7 +123,7 @@ put_config() {
 put_device() {
         address=$1
         shift
-        id=0bad:0000 class=088000 header=00 width='' size=4096 driver='' group='' iommu='' physfn='' cdev='' vfio=''
+        id=0bad:0000 class=088000 header=00 width='' enabled=01 size=4096 driver='' group='' iommu='' physfn='' cdev='' vfio=''
         for word; do
                 value=${word#*=}
                 case $word in
@@ -131,6 +131,7 @@ put_device() {
                 class=*) class=$value ;;
                 header=*) header=0$value ;;
                 pasid=*) width=$value ;;
+                off=*) width=$value enabled=00 ;;
                 config=*) size=$value ;;
                 driver=*) driver=$value ;;
                 group=*) group=$value ;;
@@ -148,7 +149,7 @@ put_device() {
         echo "0x${id%:*}" >"$dir/vendor"
         echo "0x${id#*:}" >"$dir/device"
         echo "0x$class" >"$dir/class"
-        put_config "$id" "$class" "$header" "$width" "$size"
+        put_config "$id" "$class" "$header" "$width" "$enabled" "$size"
         if [ -n "$driver" ]; then
                 mkdir -p "$sys/bus/pci/drivers/$driver"
                 link "../../../bus/pci/drivers/$driver" "$dir/driver"

@@ -53,6 +53,11 @@ START_TEST(widths) {
                 put_u16(&tree, 0x114, i << 8 | 0xe0ff);
                 expect(&tree, CAPABILITY_PRESENT, i < 20 ? i : 20);
         }
+        ck_assert(read_config(&tree).is_on);
+        put_u16(&tree, 0x116, 0xfffe);
+        ck_assert(!read_config(&tree).is_on);
+        put_u16(&tree, 0x116, 1);
+        ck_assert(read_config(&tree).is_on);
         put_header(&tree, 0x110, 0x1c, 0);
         expect(&tree, CAPABILITY_ABSENT, 0);
         tree_deinit(&tree);

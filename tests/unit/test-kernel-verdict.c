@@ -18,7 +18,7 @@ static void good_facts(struct host_facts *host, struct device_facts *facts) {
         *host = (struct host_facts) { .release = "6.18.0", .major = 6, .minor = 18, .has_iommu = true, .has_iommufd = true };
         *facts = (struct device_facts) {
                 .address = "0000:01:00.0",
-                .capability = { .state = CAPABILITY_PRESENT, .width = 20 },
+                .capability = { .state = CAPABILITY_PRESENT, .width = 20, .is_on = true },
                 .iommu = { .kind = IOMMU_INTEL, .name = "dmar0", .scalable = true, .can_tag = true, .width = 20 },
                 .group = 1,
                 .driver = "vfio-pci",
@@ -124,6 +124,19 @@ START_TEST(intel) {
         expect(&host, &facts, "its IOMMU dmar0 is not in scalable mode, since", "intel_iommu=on,sm_on");
         ck_assert_uint_eq(judge(&host, &facts).iommu_width, 0);
         ck_assert_uint_eq(judge(&host, &facts).max_pasid, 0);
+        good_facts(&host, &facts);
+        facts.capability.is_on = false;
+        expect(&host, &facts, "Linux has not turned PASIDs on at 0000:01:00.0: its IOMMU dmar0", "intel_iommu=on,sm_on");
+        host.scalable_on = true;
+        expect(&host, &facts, "Linux has not turned PASIDs on at 0000:01:00.0: another function", "ACS");
+        facts.cdev[0] = '\0';
+        expect(&host, &facts, "Linux has not turned PASIDs on", "; after that: no vfio cdev");
+        host.minor = 14; /* a kernel that did so later in its life */
+        expect(&host, &facts, "the kernel (", "; after that: no vfio cdev");
+        good_facts(&host, &facts);
+        facts.capability.is_on = false;
+        facts.iommu.kind = IOMMU_OTHER; /* whose driver may do so at the first attach */
+        expect(&host, &facts, "", "");
         good_facts(&host, &facts);
         facts.iommu = (struct iommu_facts) { .kind = IOMMU_INTEL, .name = "dmar3", .error = -EBADMSG };
         expect(&host, &facts, "cannot tell whether its IOMMU dmar3", "ecap");
@@ -275,6 +288,9 @@ static struct host_facts parse(const char *line) {
 
 START_TEST(command_line) {
         ck_assert(!parse("").scalable_off);
+        ck_assert(!parse("intel_iommu=on").scalable_on);
+        ck_assert(parse("intel_iommu=on,sm_on").scalable_on);
+        ck_assert(!parse("intel_iommu=sm_on,sm_off").scalable_on);
         ck_assert(parse("ro intel_iommu=on,sm_off quiet").scalable_off);
         ck_assert(!parse("intel_iommu=sm_off intel_iommu=on,sm_on").scalable_off);
         ck_assert(parse("intel_iommu=sm_on,sm_off").scalable_off);
@@ -325,6 +341,10 @@ START_TEST(trees) {
         ck_assert(tree_device(&tree, "0000:01:00.0")->usable);
         tree_unlink(&tree, "sys/class/misc/iommu");
         ck_assert_ptr_nonnull(strstr(tree_device(&tree, "0000:01:00.0")->reason, "no /dev/iommu"));
+        tree_deinit(&tree);
+
+        tree_init(&tree, TREE_HOST "device 0000:01:00.0 off=20 group=1 cdev=0 " TREE_READY "\n");
+        ck_assert_ptr_nonnull(strstr(tree_device(&tree, "0000:01:00.0")->reason, "has not turned PASIDs on"));
         tree_deinit(&tree);
 
         tree_init(&tree, "kernel 6.18.0\niommufd\n"

@@ -33,7 +33,8 @@ tap_equal "width 8: largest number" 255 "$(device_field $NARROW max_pasid)"
 tap_equal "width 8: width of the device" 8 "$(device_field $NARROW pci_width)"
 refused "no capability" $PLAIN '*no PASID capability*'
 refused "no driver" $WIDE2 '*no driver is bound*vfio-pci*'
-refused "another driver in its group" $TWIN_B '*no driver is bound*'
+refused "without ACS, so that Linux has not turned PASIDs on" $TWIN_A '*has not turned PASIDs on*ACS*'
+refused "another driver in its group" $TWIN_B '*has not turned PASIDs on*no driver bound*'
 tap_equal "a device that the kernel's own driver has: unusable" false "$(device_field 0000:00:03.0 usable)"
 tap_equal "one line on stderr: nothing wrong" "" "$(pasidctl devices 2>&1 >/dev/null)"
 stop_pasidd

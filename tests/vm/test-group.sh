@@ -10,6 +10,22 @@
 . /tests/tenants.sh
 
 bind_vfio "$TWIN_A" "$TWIN_B" "$WIDE"
+
+# Functions share a group because they have no ACS, and there Linux does not turn PASIDs on: an attach would do nothing.
+start_pasidd || exit
+start_tenant a
+expect "a function without ACS is not opened" "error EMEDIUMTYPE" a open "$TWIN_A"
+expect "nor for a consumer" "error EMEDIUMTYPE" a init vm-a "$TWIN_A"
+end_tenant a
+stop_pasidd
+
+# What the kernel makes of a group of several is seen as if they were on: bit 0 of the capability's control register.
+turn_on() {
+        for address; do
+                printf '\001' | dd of="$pci/devices/$address/config" bs=1 seek=$((0x126)) conv=notrunc 2>/dev/null
+        done
+}
+turn_on "$TWIN_A" "$TWIN_B"
 start_pasidd || exit
 start_tenant a
 start_tenant b
