@@ -148,6 +148,8 @@ int service_commit(struct service *s, struct refusal *refusal) {
         if (!s->open_store)
                 return 0;
 
+        /* Else the loop would turn once more for a commit that is made. */
+        (void) sd_event_source_set_enabled(s->commit_source, SD_EVENT_OFF);
         if (!refusal)
                 refusal = &local; /* those who wait are told in any case */
         r = s->open_store->ops->commit(s->open_store, refusal);

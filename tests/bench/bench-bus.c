@@ -309,19 +309,17 @@ static void bench_crowd(const struct bench_daemon *d) {
         (void) close(epoll);
 }
 
-static void bench_on_bus(const char *limit) {
+static void bench_on_bus(enum bus_kind kind, const char *limit) {
+        struct message_bus *bus = bench_message_bus(kind);
         struct bench_daemon d;
-        char address[256];
-        pid_t pid = bench_message_bus(address, sizeof(address));
 
-        if (pid <= 0)
+        if (!bus)
                 return;
-        bench_daemon_init(&d, address);
+        bench_daemon_init(&d, bus->address);
         (void) bench_daemon_start(&d);
-        bench_ratio(&d, true, "dbus-daemon", limit);
+        bench_ratio(&d, true, bus_kind_to_string(kind), limit);
         bench_daemon_done(&d);
-        (void) kill(pid, SIGTERM);
-        (void) waitpid(pid, NULL, 0);
+        (void) bench_message_bus_free(bus);
 }
 
 int main(void) {
@@ -331,7 +329,8 @@ int main(void) {
         bench_daemon_init(&d, NULL);
         print_row("start with an empty table, to READY", bench_daemon_start(&d), "s", "");
         bench_ratio(&d, false, "direct socket", "<= 1.4");
-        bench_on_bus("<= 1.2");
+        bench_on_bus(BUS_DBUS_DAEMON, "<= 1.2");
+        bench_on_bus(BUS_DBUS_BROKER, "or this one");
         bench_crowd(&d);
         bench_daemon_stop(&d);
         bench_daemon_done(&d);

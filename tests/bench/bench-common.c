@@ -46,15 +46,18 @@ double bench_median(double *values, size_t n) {
         return values[n / 2];
 }
 
+static void make_dir(char *ret, size_t size) {
+        (void) snprintf(ret, size, "%s/pasidd-bench-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+        if (!mkdtemp(ret))
+                bench_fail("mkdtemp", errno);
+}
+
 void bench_daemon_init(struct bench_daemon *d, const char *bus) {
-        const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
         char path[128];
         FILE *f;
 
         *d = (struct bench_daemon) { .bus = bus, .pid = -1 };
-        (void) snprintf(d->dir, sizeof(d->dir), "%s/pasidd-bench-XXXXXX", base);
-        if (!mkdtemp(d->dir))
-                bench_fail("mkdtemp", errno);
+        make_dir(d->dir, sizeof(d->dir));
         (void) snprintf(d->address, sizeof(d->address), "unix:path=%s/pasidd.sock", d->dir);
         (void) snprintf(path, sizeof(path), "%s/pasidd.conf", d->dir);
         f = fopen(path, "we");
@@ -222,11 +225,27 @@ bool bench_have(const char *program) {
         return false;
 }
 
-pid_t bench_message_bus(char *ret_address, size_t size) {
-        const char *const argv[] = { "dbus-daemon", "--config-file", getenv("BENCH_BUS_CONFIG"), "--nofork", "--print-address", NULL };
+struct message_bus *bench_message_bus(enum bus_kind kind) {
+        struct message_bus *b;
+        char dir[64];
+        int r;
 
-        if (argv[2] && bench_have("dbus-daemon"))
-                return bench_spawn(argv, ret_address, size);
-        printf("%-58s %10s\n", "dbus-daemon", "left out: there is none");
-        return 0;
+        if (!bus_kind_is_available(kind)) {
+                printf("%-58s %10s\n", bus_kind_to_string(kind), "left out: there is none");
+                return NULL;
+        }
+        make_dir(dir, sizeof(dir));
+        r = message_bus_new(kind, dir, &b);
+        if (r < 0)
+                bench_fail(bus_kind_to_string(kind), r);
+        return b;
+}
+
+struct message_bus *bench_message_bus_free(struct message_bus *b) {
+        char dir[64];
+
+        (void) snprintf(dir, sizeof(dir), "%s", b->dir);
+        b = message_bus_free(b);
+        (void) nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+        return b;
 }

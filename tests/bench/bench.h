@@ -12,6 +12,8 @@
 
 #include <systemd/sd-bus.h>
 
+#include "../bus/message-bus.h"
+
 struct bench_daemon {
         char dir[64];
         char address[128]; /* direct socket */
@@ -39,5 +41,6 @@ void bench_init(sd_bus *bus, const char *destination, const char *name, char **p
 /* Starts a program in the background that ends with us; its first line of output into line, if that is given. */
 pid_t bench_spawn(const char *const *argv, char *line, size_t size);
 bool bench_have(const char *program);
-/* A message bus of our own and its address; 0, said in the table: there is no dbus-daemon. */
-pid_t bench_message_bus(char *ret_address, size_t size);
+/* A message bus of our own; NULL, said in the table: there is no such program. */
+struct message_bus *bench_message_bus(enum bus_kind kind);
+struct message_bus *bench_message_bus_free(struct message_bus *b);

@@ -7,7 +7,6 @@ builddir=${top_builddir:?run it by make bench}
 cd "$builddir"
 
 export PASIDD="$builddir/pasidd"
-export BENCH_BUS_CONFIG="$srcdir/tests/bench/bus.conf"
 for bench in bench-core bench-store bench-bare bench-bus bench-fair bench-others; do
         echo "== $bench"
         "tests/bench/$bench"
