@@ -79,8 +79,8 @@ static int notify_socket(const struct bench_daemon *d, char path[static 80]) {
 }
 
 static void exec_daemon(const struct bench_daemon *d, const char *notify) {
-        const char *program = getenv("PASIDD") ?: "./pasidd";
-        char bus[160], listen[160], run[160], lib[160], config[160];
+        const char *program = d->program ?: getenv("PASIDD") ?: "./pasidd";
+        char bus[160], listen[160], run[160], lib[160], config[160], sysfs[160];
 
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
         (void) setenv("NOTIFY_SOCKET", notify, 1);
@@ -89,7 +89,8 @@ static void exec_daemon(const struct bench_daemon *d, const char *notify) {
         (void) snprintf(run, sizeof(run), "--runtime-dir=%s/run", d->dir);
         (void) snprintf(lib, sizeof(lib), "--state-dir=%s/lib", d->dir);
         (void) snprintf(config, sizeof(config), "--config=%s/pasidd.conf", d->dir);
-        (void) execl(program, program, bus, listen, run, lib, config, "--log-level=warning", NULL);
+        (void) snprintf(sysfs, sizeof(sysfs), "--sysfs=%s", d->sysfs[0] != '\0' ? d->sysfs : "/sys");
+        (void) execl(program, program, bus, listen, run, lib, config, sysfs, "--log-level=warning", NULL);
         bench_fail(program, errno);
 }
 

@@ -18,6 +18,8 @@ struct bench_daemon {
         char dir[64];
         char address[128]; /* direct socket */
         const char *bus;   /* message bus address, NULL: none */
+        const char *program; /* NULL: $PASIDD */
+        char sysfs[96];      /* "": the host's */
         pid_t pid;
 };
 

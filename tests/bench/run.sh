@@ -6,9 +6,13 @@ srcdir=${top_srcdir:?run it by make bench}
 builddir=${top_builddir:?run it by make bench}
 cd "$builddir"
 
-export PASIDD="$builddir/pasidd"
-for bench in bench-core bench-store bench-bare bench-bus bench-fair bench-others; do
+export PASIDD="$builddir/pasidd" PASIDD_FAKE="$builddir/tests/bus/pasidd-fake"
+for bench in bench-core bench-store bench-bare bench-bus bench-mediated bench-fair bench-others; do
         echo "== $bench"
-        "tests/bench/$bench"
+        if [ -x "tests/bench/$bench" ]; then
+                "tests/bench/$bench"
+        else
+                echo "left out: it needs Check"
+        fi
         echo
 done
