@@ -4,35 +4,49 @@
  * each device, the memory in it. A refused operation may have done a part of
  * its work.
  */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "store/sqlite-store.h"
 
-static int add_device(struct sqlite_store *s, const struct store_attachment *a, size_t n, struct refusal *refusal) {
-        const struct store_attachment_device *device = &a->devices[n];
-        struct call call = call_to(s, STATEMENT_ATTACHMENT_DEVICE_ADD);
+#define NUMBERS_MAX sizeof(", " ATTACHMENT_DEVICE ATTACHMENT_HWPT "42949672954294967295")
 
-        call_int(&call, (int64_t) a->consumer);
-        call_int(&call, a->pasid);
-        call_text(&call, device->address);
-        call_int(&call, device->device_id);
-        call_int(&call, device->hwpt);
-        return call_run(&call, 1, "writing an attachment's device", refusal);
+/* "0000:01:00.0 device 3 hwpt 5, ..." */
+static char *format_devices(const struct store_attachment *a) {
+        size_t size = 1, n = 0;
+        char *text;
+
+        for (size_t i = 0; i < a->n_devices; i++)
+                size += strlen(a->devices[i].address) + NUMBERS_MAX;
+        text = malloc(size);
+        if (!text)
+                return NULL;
+        text[0] = '\0';
+        for (size_t i = 0; i < a->n_devices; i++)
+                n += (size_t) snprintf(text + n, size - n, "%s%s" ATTACHMENT_DEVICE "%u" ATTACHMENT_HWPT "%u", i > 0 ? ", " : "",
+                                       a->devices[i].address, a->devices[i].device_id, a->devices[i].hwpt);
+        return text;
 }
 
 int store_attachment_add(struct store *store, const struct store_attachment *a, struct refusal *refusal) {
         struct sqlite_store *s = sqlite_store(store);
         struct call call = call_to(s, STATEMENT_ATTACHMENT_ADD);
+        _cleanup_free_ char *devices = NULL;
         int r;
 
         r = store_need_transaction(s, "writing an attachment", refusal);
         if (r < 0)
                 return r;
+        devices = format_devices(a);
+        if (!devices)
+                return refuse_errno(refusal, ENOMEM, s->path, "writing an attachment");
         call_int(&call, (int64_t) a->consumer);
         call_int(&call, a->pasid);
         call_int(&call, a->ioas);
-        r = call_run(&call, 1, "writing an attachment", refusal);
-        for (size_t i = 0; r >= 0 && i < a->n_devices; i++)
-                r = add_device(s, a, i, refusal);
-        return r;
+        call_text(&call, devices);
+        return call_run(&call, 1, "writing an attachment", refusal);
 }
 
 /* changes: as of call_run() */
@@ -53,9 +67,6 @@ int store_attachment_remove(struct store *store, uint64_t consumer, uint32_t pas
         if (r >= 0)
                 r = remove_of(s, STATEMENT_MAPPINGS_REMOVE, consumer, pasid, -1, "removing an attachment's mappings",
                               refusal);
-        if (r >= 0)
-                r = remove_of(s, STATEMENT_ATTACHMENT_DEVICES_REMOVE, consumer, pasid, -1,
-                              "removing an attachment's devices", refusal);
         if (r >= 0)
                 r = remove_of(s, STATEMENT_ATTACHMENT_REMOVE, consumer, pasid, 1, "removing an attachment", refusal);
         return r;

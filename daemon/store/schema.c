@@ -18,21 +18,7 @@
  * 64 bits of iova and length are kept as they are: an address from 2^63 on is
  * a negative number.
  */
-#define ATTACHMENT_SQL \
-        "CREATE TABLE attachment (" \
-        "  consumer INTEGER NOT NULL," \
-        "  pasid INTEGER NOT NULL," \
-        "  ioas INTEGER NOT NULL," \
-        "  PRIMARY KEY (consumer, pasid)" \
-        ") STRICT, WITHOUT ROWID;" \
-        "CREATE TABLE attachment_device (" \
-        "  consumer INTEGER NOT NULL," \
-        "  pasid INTEGER NOT NULL," \
-        "  address TEXT NOT NULL," \
-        "  device_id INTEGER NOT NULL," \
-        "  hwpt INTEGER NOT NULL," \
-        "  PRIMARY KEY (consumer, pasid, address)" \
-        ") STRICT, WITHOUT ROWID;" \
+#define MAPPING_SQL \
         "CREATE TABLE mapping (" \
         "  consumer INTEGER NOT NULL," \
         "  pasid INTEGER NOT NULL," \
@@ -40,18 +26,48 @@
         "  length INTEGER NOT NULL," \
         "  flags INTEGER NOT NULL," \
         "  PRIMARY KEY (consumer, pasid, iova)" \
+        ") STRICT, WITHOUT ROWID;"
+
+static const char objects_2_sql[] =
+        "CREATE TABLE attachment (consumer INTEGER NOT NULL, pasid INTEGER NOT NULL, ioas INTEGER NOT NULL, "
+        "  PRIMARY KEY (consumer, pasid)) STRICT, WITHOUT ROWID;"
+        "CREATE TABLE attachment_device (consumer INTEGER NOT NULL, pasid INTEGER NOT NULL, address TEXT NOT NULL, "
+        "  device_id INTEGER NOT NULL, hwpt INTEGER NOT NULL, PRIMARY KEY (consumer, pasid, address)) STRICT, WITHOUT ROWID;"
+        MAPPING_SQL;
+
+/*
+ * New in 4: an attachment's devices are in its row. As rows of their own they
+ * cost each attachment a statement and a page of the log more.
+ */
+#define ATTACHMENT_SQL \
+        "CREATE TABLE attachment (" \
+        "  consumer INTEGER NOT NULL," \
+        "  pasid INTEGER NOT NULL," \
+        "  ioas INTEGER NOT NULL," \
+        "  devices TEXT NOT NULL," \
+        "  PRIMARY KEY (consumer, pasid)" \
         ") STRICT, WITHOUT ROWID;" \
         "CREATE VIEW attachments AS SELECT" \
         "  c.uid AS uid," \
         "  c.name AS consumer," \
         "  a.pasid AS pasid," \
         "  a.ioas AS ioas," \
-        "  (SELECT group_concat(address || ' hwpt ' || hwpt, ', ') FROM attachment_device AS d" \
-        "    WHERE d.consumer = a.consumer AND d.pasid = a.pasid) AS devices," \
+        "  a.devices AS devices," \
         "  (SELECT count(*) FROM mapping AS m WHERE m.consumer = a.consumer AND m.pasid = a.pasid) AS mappings," \
         "  (SELECT CAST(total(length) AS INTEGER) FROM mapping AS m" \
         "    WHERE m.consumer = a.consumer AND m.pasid = a.pasid) AS mapped_bytes " \
         "FROM attachment AS a JOIN consumer AS c ON c.id = a.consumer;"
+
+static const char attachment_4_sql[] =
+        "DROP VIEW IF EXISTS attachments;" /* one that began as 1 has none yet */
+        "ALTER TABLE attachment RENAME TO old_attachment;"
+        ATTACHMENT_SQL
+        "INSERT INTO attachment SELECT consumer, pasid, ioas, coalesce("
+        "  (SELECT group_concat(address || ' device ' || device_id || ' hwpt ' || hwpt, ', ') FROM"
+        "    (SELECT address, device_id, hwpt FROM attachment_device AS d"
+        "      WHERE d.consumer = a.consumer AND d.pasid = a.pasid ORDER BY address)), '') FROM old_attachment AS a;"
+        "DROP TABLE old_attachment;"
+        "DROP TABLE attachment_device;";
 
 /*
  * New in 3: who held which numbers before. One row for neighbours that one
@@ -136,13 +152,15 @@ static const char schema_sql[] =
         "  CASE WHEN ended THEN 'yes' ELSE 'no' END AS ended,"
         "  (SELECT group_concat(address, ' ') FROM consumer_device AS d WHERE d.consumer = id) AS devices "
         "FROM consumer;"
+        MAPPING_SQL
         ATTACHMENT_SQL
         HISTORY_SQL;
 
 /* From the oldest on; a schema change adds one here, and makes the same change in schema_sql. */
 static const struct migration migrations[] = {
-        { .from = 1, .sql = ATTACHMENT_SQL },
+        { .from = 1, .sql = objects_2_sql },
         { .from = 2, .sql = "ALTER TABLE pasid ADD COLUMN held INTEGER;" HISTORY_SQL },
+        { .from = 3, .sql = attachment_4_sql },
 };
 
 int schema_create(sqlite3 *db) {

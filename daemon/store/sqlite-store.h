@@ -46,9 +46,7 @@ enum statement {
         STATEMENT_ROW_GET_PRIVATE,
         STATEMENT_ROW_REMOVE,
         STATEMENT_ATTACHMENT_ADD,
-        STATEMENT_ATTACHMENT_DEVICE_ADD,
         STATEMENT_ATTACHMENT_REMOVE,
-        STATEMENT_ATTACHMENT_DEVICES_REMOVE,
         STATEMENT_MAPPING_ADD,
         STATEMENT_MAPPING_REMOVE,
         STATEMENT_MAPPINGS_REMOVE,
@@ -65,8 +63,12 @@ enum savepoint {
         SAVEPOINT_REAL,
 };
 
+/* The devices of an attachment, in text: "ADDRESS device ID hwpt ID", with ", " between them. */
+#define ATTACHMENT_DEVICE " device "
+#define ATTACHMENT_HWPT " hwpt "
+
 /* The objects that the table knows of are no more. */
-#define FORGET_KERNEL_SQL "DELETE FROM mapping; DELETE FROM attachment_device; DELETE FROM attachment;"
+#define FORGET_KERNEL_SQL "DELETE FROM mapping; DELETE FROM attachment;"
 
 struct store_vfs;
 

@@ -36,11 +36,8 @@ static const char *const statement_sql[STATEMENT_MAX_] = {
         [STATEMENT_ROW_SET_PRIVATE] = "UPDATE pasid SET private = ? WHERE key = ? AND consumer = ?",
         [STATEMENT_ROW_GET_PRIVATE] = "SELECT private FROM pasid WHERE key = ? AND consumer = ?",
         [STATEMENT_ROW_REMOVE] = "DELETE FROM pasid WHERE key = ? AND consumer = ?",
-        [STATEMENT_ATTACHMENT_ADD] = "INSERT INTO attachment (consumer, pasid, ioas) VALUES (?, ?, ?)",
-        [STATEMENT_ATTACHMENT_DEVICE_ADD] =
-                "INSERT INTO attachment_device (consumer, pasid, address, device_id, hwpt) VALUES (?, ?, ?, ?, ?)",
+        [STATEMENT_ATTACHMENT_ADD] = "INSERT INTO attachment (consumer, pasid, ioas, devices) VALUES (?, ?, ?, ?)",
         [STATEMENT_ATTACHMENT_REMOVE] = "DELETE FROM attachment WHERE consumer = ? AND pasid = ?",
-        [STATEMENT_ATTACHMENT_DEVICES_REMOVE] = "DELETE FROM attachment_device WHERE consumer = ? AND pasid = ?",
         [STATEMENT_MAPPING_ADD] =
                 "INSERT INTO mapping (consumer, pasid, iova, length, flags) VALUES (?, ?, ?, ?, ?)",
         [STATEMENT_MAPPING_REMOVE] = "DELETE FROM mapping WHERE consumer = ? AND pasid = ? AND iova = ?",

@@ -21,8 +21,7 @@ static const struct {
         { "consumer", "id", { "id", "uid", "name", "min", "max", "quota", "hold", "holder", "mode", "since", "ended", "home" } },
         { "pasid", "key", { "key", "consumer", "since", "freed", "state", "token", "private", "held" } },
         { "consumer_device", "consumer, n", { "consumer", "n", "address", "space", "max_pasid" } },
-        { "attachment", "consumer, pasid", { "consumer", "pasid", "ioas" } },
-        { "attachment_device", "consumer, pasid, address", { "consumer", "pasid", "address", "device_id", "hwpt" } },
+        { "attachment", "consumer, pasid", { "consumer", "pasid", "ioas", "devices" } },
         { "mapping", "consumer, pasid, iova", { "consumer", "pasid", "iova", "length", "flags" } },
         { "meta", "key", { "key", "value" } },
         { "history", "n", { "n", "first", "last", "uid", "consumer", "devices", "since", "until", "reason" } },
@@ -36,7 +35,7 @@ static const char *const words[] = {
         "process",    "unit",       "boot",       "persistent",   "advisory",     "mediated",     "0000:01:00.0",    "0000:02:00.0",
         "0000:04:00.0", "01:00.0",  "on a device", "mediated",    "peer:1:2:3",   "bus::1.5",     "fd:1:2",          "unit:7:/a",
         "process:1:2", "boot_id",   "\xff\xfe",   "a\nb",         "0123456789abcdef0123456789abcdef",
-        long_name,
+        long_name,    "0000:01:00.0 device 1 hwpt 3", "0000:01:00.0 device 1 hwpt 3, 0000:02:00.0 device 2 hwpt 4",
 };
 
 int LLVMFuzzerInitialize(_unused_ int *argc, _unused_ char ***argv) {

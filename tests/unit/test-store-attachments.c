@@ -83,8 +83,8 @@ END_TEST
 
 START_TEST(nothing_is_written_twice_or_nowhere) {
         const struct store_ops *ops = f.store->ops;
-        const struct store_attachment_device twins[] = { { "0000:00:04.0", 1, 2 }, { "0000:00:04.0", 3, 4 } };
-        struct store_attachment a = { .pasid = 202, .ioas = 9, .devices = twins, .n_devices = 2 };
+        const struct store_attachment_device device = { "0000:00:04.0", 1, 2 };
+        struct store_attachment a = { .pasid = 205, .ioas = 9, .devices = &device, .n_devices = 1 };
         struct store_mapping m = { .pasid = 205, .iova = 0x10000, .length = 0x1000, .flags = 1 };
 
         populate();
@@ -96,9 +96,6 @@ START_TEST(nothing_is_written_twice_or_nowhere) {
                 expect_refusal(&f, ops->call, EIO, "pasidd.db", "estart pasidd", __VA_ARGS__, NULL); \
                 ck_assert_int_eq(ops->rollback_to(f.store), 0);                                     \
         } while (0)
-        REFUSED(attachment_add(f.store, &a, &f.refusal), "is there already");
-        a.n_devices = 1;
-        a.pasid = 205;
         REFUSED(attachment_add(f.store, &a, &f.refusal), "is there already");
         REFUSED(attachment_remove(f.store, two->id, 202, &f.refusal), "other rows");
         REFUSED(attachment_remove(f.store, one->id, 205, &f.refusal), "other rows");
@@ -158,13 +155,12 @@ END_TEST
 
 START_TEST(another_boot_has_none) {
         static const char count[] =
-                "SELECT (SELECT count(*) FROM attachment) + (SELECT count(*) FROM attachment_device) + "
-                "(SELECT count(*) FROM mapping)";
+                "SELECT (SELECT count(*) FROM attachment) + (SELECT count(*) FROM mapping)";
         _cleanup_free_ char *before = NULL, *after = NULL;
 
         populate();
         before = sql(&f, count);
-        ck_assert_str_eq(before, "14");
+        ck_assert_str_eq(before, "7");
         fixture_close(&f);
         f.boot_id = BOOT_B;
         fixture_open(&f);
@@ -301,12 +297,18 @@ START_TEST(contradictions_are_found) {
                 { "UPDATE attachment SET pasid = 0x7fffffffffffffff WHERE pasid = 103", "not in state attached" },
                 { "UPDATE attachment SET ioas = -1 WHERE pasid = 103", "makes no sense" },
                 { "UPDATE attachment SET ioas = 1 << 32 WHERE pasid = 103", "makes no sense" },
-                { "DELETE FROM attachment WHERE pasid = 201", "PASID 201 of consumer 2 has a device" },
-                { "DELETE FROM attachment_device WHERE pasid = 205", "on no device" },
-                { "UPDATE attachment_device SET address = '0000:00:07.0' WHERE address = '0000:01:02.0'",
-                  "none of the consumer's" },
-                { "UPDATE attachment_device SET device_id = -1 WHERE pasid = 103", "makes no sense" },
-                { "UPDATE attachment_device SET hwpt = 1 << 32 WHERE pasid = 103", "makes no sense" },
+                { "DELETE FROM attachment WHERE pasid = 205", "has memory mapped, and is not attached" },
+                { "UPDATE attachment SET devices = '' WHERE pasid = 205", "on no device" },
+                { "UPDATE attachment SET devices = replace(devices, '0000:01:02.0', '0000:00:07.0')", "none of the consumer's" },
+                { "UPDATE attachment SET devices = devices || ', ' || devices WHERE pasid = 201", "twice on one device" },
+                { "UPDATE attachment SET devices = replace(devices, 'device ', 'device -')", "makes no sense" },
+                { "UPDATE attachment SET devices = replace(devices, 'hwpt ', 'hwpt 42949672')", "makes no sense" },
+                { "UPDATE attachment SET devices = replace(devices, ' hwpt', '  hwpt')", "makes no sense" },
+                { "UPDATE attachment SET devices = devices || ' ' WHERE pasid = 103", "makes no sense" },
+                { "UPDATE attachment SET devices = devices || ',' WHERE pasid = 103", "makes no sense" },
+                { "UPDATE attachment SET devices = ', ' || devices WHERE pasid = 103", "makes no sense" },
+                { "UPDATE attachment SET devices = substr(devices, 13) WHERE pasid = 103", "makes no sense" },
+                { "UPDATE attachment SET devices = '0000:00:07.0' WHERE pasid = 103", "makes no sense" },
                 { "UPDATE mapping SET pasid = 202 WHERE pasid = 205", "has memory mapped, and is not attached" },
                 { "UPDATE mapping SET consumer = 2 WHERE pasid = 103", "has memory mapped, and is not attached" },
                 { "UPDATE mapping SET length = 0 WHERE pasid = 103", "makes no sense" },
@@ -343,7 +345,8 @@ START_TEST(people_can_read_it) {
         mapped = sql(&f, "SELECT uid || '|' || consumer || '|' || ioas || '|' || devices || '|' || mappings || '|' || "
                      "mapped_bytes FROM attachments WHERE pasid = 205");
         ck_assert_str_eq(mapped, "1000|two|100|"
-                         "0000:00:04.0 hwpt 111, 0000:01:02.0 hwpt 112, 0000:02:04.0 hwpt 113|3|81920");
+                         "0000:00:04.0 device 101 hwpt 111, 0000:01:02.0 device 102 hwpt 112, "
+                         "0000:02:04.0 device 103 hwpt 113|3|81920");
         bare = sql(&f, "SELECT mappings || '|' || mapped_bytes FROM attachments WHERE pasid = 201");
         ck_assert_str_eq(bare, "0|0");
 }

@@ -79,7 +79,7 @@ static const char copy_1[] =
         "INSERT INTO consumer SELECT id, uid, name, min, max, quota, hold, holder, mode, since, ended, home "
         "  FROM new.consumer;"
         "INSERT INTO consumer_device SELECT consumer, n, address, space, max_pasid FROM new.consumer_device;"
-        "INSERT INTO pasid SELECT key, consumer, since, freed, state, token, private FROM new.pasid;"
+        "INSERT INTO pasid (key, consumer, since, freed, state, token, private) SELECT key, consumer, since, freed, state, token, private FROM new.pasid;"
         "COMMIT;";
 
 /* What schema 2 had more. */
@@ -124,8 +124,46 @@ static const char schema_2[] =
 static const char copy_2[] =
         "BEGIN;"
         "INSERT INTO attachment SELECT consumer, pasid, ioas FROM new.attachment;"
-        "INSERT INTO attachment_device SELECT consumer, pasid, address, device_id, hwpt FROM new.attachment_device;"
+        /* each device's text is "ADDRESS device ID hwpt ID", with ", " between them: its parts, by what is before and after */
+        "INSERT INTO attachment_device WITH RECURSIVE piece (consumer, pasid, head, rest) AS ("
+        "  SELECT consumer, pasid, '', devices || ', ' FROM new.attachment UNION ALL"
+        "  SELECT consumer, pasid, substr(rest, 1, instr(rest, ', ') - 1), substr(rest, instr(rest, ', ') + 2)"
+        "    FROM piece WHERE rest <> '') "
+        "SELECT consumer, pasid, substr(head, 1, instr(head, ' device ') - 1),"
+        "  CAST(substr(head, instr(head, ' device ') + 8) AS INTEGER),"
+        "  CAST(substr(head, instr(head, ' hwpt ') + 6) AS INTEGER) FROM piece WHERE head <> '';"
         "INSERT INTO mapping SELECT consumer, pasid, iova, length, flags FROM new.mapping;"
+        "COMMIT;";
+
+/* What schema 3 had more. */
+static const char schema_3[] =
+        "BEGIN;"
+        "PRAGMA user_version = 3;"
+        "ALTER TABLE pasid ADD COLUMN held INTEGER;"
+        "CREATE TABLE history ("
+        "  n INTEGER PRIMARY KEY,"
+        "  first INTEGER NOT NULL,"
+        "  last INTEGER NOT NULL,"
+        "  uid INTEGER NOT NULL,"
+        "  consumer TEXT NOT NULL,"
+        "  devices TEXT NOT NULL,"
+        "  since INTEGER NOT NULL,"
+        "  until INTEGER NOT NULL,"
+        "  reason TEXT NOT NULL"
+        ") STRICT;"
+        "CREATE INDEX history_by_number ON history (first, last);"
+        "CREATE VIEW holdings AS SELECT"
+        "  first, last, uid, consumer, devices,"
+        "  strftime('%Y-%m-%dT%H:%M:%SZ', since / 1000000, 'unixepoch') AS since,"
+        "  strftime('%Y-%m-%dT%H:%M:%SZ', until / 1000000, 'unixepoch') AS until,"
+        "  reason "
+        "FROM history ORDER BY n;"
+        "COMMIT;";
+
+static const char copy_3[] =
+        "BEGIN;"
+        "UPDATE pasid SET held = n.held FROM new.pasid AS n WHERE n.key = pasid.key;"
+        "INSERT INTO history SELECT * FROM new.history;"
         "COMMIT;";
 
 enum { OLDEST = 1, NEWEST_OLD = SCHEMA_VERSION - 1 };
@@ -176,10 +214,14 @@ static void make_old(int version) {
         execute(db, schema_1);
         if (version >= 2)
                 execute(db, schema_2);
+        if (version >= 3)
+                execute(db, schema_3);
         execute(db, attach_new);
         execute(db, copy_1);
         if (version >= 2)
                 execute(db, copy_2);
+        if (version >= 3)
+                execute(db, copy_3);
         ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
 
         file = fopen(path, "re");
@@ -227,7 +269,8 @@ static void populate(int version) {
         ck_assert_int_eq(commit_changes(&f), 0);
         fixture_close(&f);
         make_old(version);
-        forget_held(a);
+        if (version < 3)
+                forget_held(a);
 }
 
 static void expect_migrated(void) {
