@@ -366,11 +366,26 @@ START_TEST(test_table_keeps_an_attachment) {
 }
 END_TEST
 
-/* Either table, and a device whose file descriptor somebody has closed. */
+static void expect_ill_without(int fd, const char *whose) {
+        struct refusal refusal = {};
+        int copy;
+
+        ck_assert_int_ge(fd, 0);
+        copy = dup(fd);
+        ck_assert_int_ge(copy, 0);
+        ck_assert_int_eq(close(fd), 0);
+        ck_assert_int_eq(service_check_health(f.service, &refusal), -EIO);
+        ck_assert_ptr_nonnull(strstr(refusal.text, whose));
+        ck_assert_int_eq(dup2(copy, fd), fd);
+        ck_assert_int_eq(close(copy), 0);
+        ck_assert_int_eq(service_check_health(f.service, &refusal), 0);
+}
+
+/* Either table, and a device or an iommufd whose file descriptor somebody has closed. */
 START_TEST(test_health) {
         struct refusal refusal = {};
         struct fault_store *stores[] = { f.runtime, f.persistent };
-        int fd, copy;
+        int fd;
 
         hold = HOLD_BOOT;
         prepare_attached();
@@ -384,15 +399,8 @@ START_TEST(test_health) {
         for (size_t i = 0; i < f.kernel.n_objects && fd < 0; i++)
                 if (f.kernel.objects[i].kind == FAKE_DEVICE && f.kernel.objects[i].device)
                         fd = f.kernel.objects[i].device->fd;
-        ck_assert_int_ge(fd, 0);
-        copy = dup(fd);
-        ck_assert_int_ge(copy, 0);
-        ck_assert_int_eq(close(fd), 0);
-        ck_assert_int_eq(service_check_health(f.service, &refusal), -EIO);
-        ck_assert_ptr_nonnull(strstr(refusal.text, "0000:0"));
-        ck_assert_int_eq(dup2(copy, fd), fd);
-        ck_assert_int_eq(close(copy), 0);
-        ck_assert_int_eq(service_check_health(f.service, &refusal), 0);
+        expect_ill_without(fd, "device 0000:0");
+        expect_ill_without(f.kernel.iommufd, "the IOMMU");
         fixture_expect_consistent(&f);
 }
 END_TEST
