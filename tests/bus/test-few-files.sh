@@ -65,9 +65,11 @@ while :; do
                 status=0
                 wait "$daemon" || status=$?
                 daemon=
-                tail -n 1 "$work/log" | grep -q '^pasidd: .*oo many open files' && [ $status -eq 1 ] ||
+                if [ $status -eq 1 ] && tail -n 1 "$work/log" | grep -q '^pasidd: .*oo many open files'; then
+                        n_refused=$((n_refused + 1))
+                elif [ $status -ne 127 ]; then # too few for its libraries
                         complaints="$complaints $limit: status $status, $(tail -n 1 "$work/log");"
-                n_refused=$((n_refused + 1))
+                fi
         fi
         limit=$((limit + 1))
         [ $limit -lt 100 ] || break
