@@ -45,6 +45,7 @@ struct bus {
         unsigned n_since_commit; /* messages dispatched while changes wait for their commit */
         const struct link *last_link; /* that a message came from; only to be compared */
         unsigned n_in_a_row;     /* messages that came from it and from no other */
+        uint64_t n_messages;     /* of all links */
         unsigned n_waiting;      /* calls of direct clients that wait for their answer */
 
         struct message_bus *message_bus; /* NULL: none */

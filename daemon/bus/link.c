@@ -56,6 +56,7 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 bus->n_in_a_row = 0;
         }
         bus->n_in_a_row++;
+        bus->n_messages++;
         if (!service_is_pending(bus->service))
                 bus->n_since_commit = 0;
         else if (++bus->n_since_commit > MESSAGES_BEFORE_COMMIT || is_standard_read(m) || do_others_wait(link)) {

@@ -19,6 +19,12 @@
 #include "log.h"
 
 #define ACCEPTS_PER_TURN 16
+/*
+ * Of the time while many come in at once: as much goes to letting go of those who leave at once, and twice both to those
+ * who are in. Counted from so much on, so that a few who come now and then do not wait.
+ */
+#define SHARE 6
+#define ALLOWANCE_USEC 2000
 #define HALF_OPEN_USEC (10 * 1000000ULL)
 #define PAUSE_USEC 1000000ULL       /* of accepting, after a failure that is not the client's */
 #define COMPLAIN_USEC (10 * 1000000ULL)
@@ -40,8 +46,10 @@ struct listener {
         uint64_t next_serial;
         int spare_fd;         /* given up for a moment to turn a client away when there are no fds left */
         uint64_t complained_usec;
+        uint64_t paid_until;  /* CLOCK_MONOTONIC: for the time that accepting took */
+        uint64_t n_messages;  /* of all clients, when that was looked at last */
         sd_event_source *half_open_timer;
-        sd_event_source *pause_timer;
+        sd_event_source *pause_timer; /* nobody is accepted until then */
         sd_event_source *reaper; /* defer: frees the doomed */
 };
 
@@ -221,10 +229,32 @@ static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
 }
 
-static void pause_accepting(struct listener *l) {
+static void pause_accepting(struct listener *l, uint64_t until) {
+        if (sd_event_source_set_time(l->pause_timer, until) < 0 ||
+            sd_event_source_set_enabled(l->pause_timer, SD_EVENT_ONESHOT) < 0)
+                return;
         set_doors(l, SD_EVENT_OFF);
-        (void) sd_event_source_set_time(l->pause_timer, now_usec(l) + PAUSE_USEC);
-        (void) sd_event_source_set_enabled(l->pause_timer, SD_EVENT_ONESHOT);
+}
+
+static uint64_t exact_usec(void) {
+        struct timespec ts;
+
+        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
+}
+
+/* Who connects without end has a share of the loop, as who asks without end has one; all of it, if nobody asks. */
+static void settle_turn(struct listener *l, uint64_t begin) {
+        uint64_t end = exact_usec();
+
+        l->paid_until = (l->paid_until > begin ? l->paid_until : begin) + (end - begin) * SHARE;
+        if (l->paid_until <= end + ALLOWANCE_USEC)
+                return;
+        if (l->n_messages != l->bus->n_messages)
+                pause_accepting(l, l->paid_until);
+        else
+                l->paid_until = end + ALLOWANCE_USEC;
+        l->n_messages = l->bus->n_messages;
 }
 
 /* A client left in the queue would keep the socket readable and the loop spinning. */
@@ -237,14 +267,17 @@ static void turn_away(struct listener *l, int listen_fd, int error) {
                 l->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
         }
         if (l->spare_fd < 0 || (error != EMFILE && error != ENFILE))
-                pause_accepting(l);
+                pause_accepting(l, now_usec(l) + PAUSE_USEC);
 }
 
 static int on_connect(sd_event_source *source, int listen_fd, uint32_t revents, void *userdata) {
         struct door *door = userdata;
+        struct bus *bus = door->listener->bus;
+        uint64_t begin;
 
         /* The commit has a lower priority than we have: who comes and goes without end would keep it from being made. */
-        (void) service_flush(door->listener->bus->service);
+        (void) service_flush(bus->service);
+        begin = exact_usec();
         for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++) {
                 int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
@@ -254,9 +287,12 @@ static int on_connect(sd_event_source *source, int listen_fd, uint32_t revents, 
                         break;
                 else if (errno != EINTR && errno != ECONNABORTED) {
                         turn_away(door->listener, listen_fd, errno);
-                        break;
+                        return 0; /* which may have a pause of its own */
                 }
+                if (poll_set_has_others(bus->poll_set, NULL))
+                        break; /* those who are in do not wait for all who come */
         }
+        settle_turn(door->listener, begin);
         return 0;
 }
 

@@ -272,6 +272,16 @@ static pid_t begin_hostility(const struct hostility *h, const struct bench_daemo
         return pid;
 }
 
+/* What is left of it, a queue of connections for instance, is worked off when the daemon works no more. */
+static void wait_until_idle(const struct crowd *crowd) {
+        double before;
+
+        do {
+                before = work_of(crowd->work);
+                (void) usleep(50000);
+        } while (work_of(crowd->work) - before > 0.001);
+}
+
 static void compare(struct crowd *crowd, const struct hostility *h, const struct bench_daemon *d, const char *path, double pace) {
         double alone[ROUNDS], beside[ROUNDS], ratios[ROUNDS], work_ratios[ROUNDS];
         int status;
@@ -290,7 +300,7 @@ static void compare(struct crowd *crowd, const struct hostility *h, const struct
                 beside[i] = b.time;
                 ratios[i] = b.time / a.time;
                 work_ratios[i] = b.work / a.work;
-                (void) run_round(crowd, pace); /* until it is gone */
+                wait_until_idle(crowd);
         }
         printf("%-44s %-6s %9.0f %9.0f %8.2f %8.2f\n", h->name, pace > 0 ? "paced" : "busy", bench_median(alone, ROUNDS) * 1e6,
                bench_median(beside, ROUNDS) * 1e6, bench_median(ratios, ROUNDS), bench_median(work_ratios, ROUNDS));
