@@ -2,8 +2,9 @@
 /*
  * What a tenant's start costs in the daemon: a number with an address space
  * and memory in it, on a stand-in for the kernel whose calls do next to
- * nothing, so that all that is beyond a Ping is pasidd's. tests/vm/run cost
- * does the same on a real kernel, and takes its part off.
+ * nothing, so that all that is beyond a Ping is taken for pasidd's. And the
+ * first attachments against the thousandth. tests/vm/run cost does the same on
+ * a real kernel, and takes the system calls' part off.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,20 +22,27 @@
 #define ROUNDS 41
 #define CALLS 100
 #define MEMORY 65536U
+#define MANY 1000
+#define EDGE 50 /* of the many, at each end */
 #define DEVICE "0000:01:00.0"
 
-static void make_fake(struct bench_daemon *d) {
+static void write_line(const char *dir, const char *name, const char *line) {
         char path[128];
         FILE *f;
 
+        (void) snprintf(path, sizeof(path), "%s/%s", dir, name);
+        f = fopen(path, "we");
+        if (!f || fputs(line, f) < 0 || fclose(f) != 0)
+                bench_fail(path, errno);
+}
+
+static void make_fake(struct bench_daemon *d) {
         d->program = getenv("PASIDD_FAKE");
         (void) snprintf(d->sysfs, sizeof(d->sysfs), "%s/fake", d->dir);
-        (void) snprintf(path, sizeof(path), "%s/devices", d->sysfs);
         if (!d->program || mkdir(d->sysfs, 0755) < 0)
                 bench_fail("PASIDD_FAKE", errno);
-        f = fopen(path, "we");
-        if (!f || fputs(DEVICE " 1 vfio-pci\n", f) < 0 || fclose(f) != 0)
-                bench_fail(path, errno);
+        write_line(d->sysfs, "devices", DEVICE " 1 vfio-pci\n");
+        write_line(d->sysfs, "width", "20\n");
 }
 
 static double ping(sd_bus *bus) {
@@ -94,6 +102,26 @@ static void measure(sd_bus *bus, struct pasid_consumer *consumer, int memory) {
         printf("%-58s %10.2f Pings\n", "  what they add", bench_median(twos_added, ROUNDS));
 }
 
+static void measure_many(struct pasid_consumer *consumer) {
+        struct pasid_alloc_options options = PASID_ALLOC_OPTIONS_INIT;
+        double times[MANY], first, last;
+        uint32_t pasid;
+
+        options.attach = true;
+        for (int i = 0; i < MANY; i++) {
+                double start = bench_now();
+                int r = pasid_alloc(consumer, 0, 0, NULL, 0, &options, &pasid);
+
+                if (r < 0)
+                        bench_fail("Alloc", r);
+                times[i] = bench_now() - start;
+        }
+        first = bench_median(times, EDGE);
+        last = bench_median(times + MANY - EDGE, EDGE);
+        printf("%-58s %10.2f us\n", "Alloc and attach, the first 50 of 1000", first * 1e6);
+        printf("%-58s %10.2f us\n", "  the last 50", last * 1e6);
+}
+
 int main(void) {
         struct pasid_client_options client_options = PASID_CLIENT_OPTIONS_INIT;
         struct pasid_consumer_options options = PASID_CONSUMER_OPTIONS_INIT;
@@ -116,12 +144,14 @@ int main(void) {
                 bench_fail("connect", r);
         options.devices = devices;
         options.mode = PASID_MODE_MEDIATED;
+        options.quota = MANY + 1;
         r = pasid_consumer_init(client, "bench", &options, &consumer);
         if (r < 0)
                 bench_fail(pasid_strerror_last(client), r);
         bus = bench_connect(&d, false);
 
         measure(bus, consumer, memory);
+        measure_many(consumer);
 
         sd_bus_flush_close_unref(bus);
         (void) pasid_consumer_exit(consumer);

@@ -5,6 +5,7 @@
  * in the directory of --sysfs=:
  *
  *   devices  a line "ADDRESS GROUP DRIVER" for each device; news whenever it is moved there
+ *   width    there at the start: of all devices, in place of 8 bits
  *   busy     moved there: how many times in all attach, detach and map find the device busy from then on
  *   request  moved there: the kernel wants every open device back
  *   memory   there at the start: the allocation that fails, see short-of.h
@@ -30,7 +31,13 @@
 #include "short-of.h"
 
 #define DEVICES_MAX 8
-#define MAX_PASID 255U
+#define WIDTH 8U
+
+static uint8_t width = WIDTH;
+
+static uint32_t max_pasid(void) {
+        return (UINT32_C(1) << width) - 1;
+}
 
 struct fake_device {
         struct kernel_device device;
@@ -90,8 +97,8 @@ static int fake_discover(struct kernel *kernel, struct device_list *ret, _unused
                 (void) pci_address_format(&d->pci, d->address);
                 d->iommu_group = group;
                 d->usable = strcmp(driver, "vfio-pci") == 0;
-                d->pci_width = d->iommu_width = 8;
-                d->max_pasid = d->usable ? MAX_PASID : 0;
+                d->pci_width = d->iommu_width = width;
+                d->max_pasid = d->usable ? max_pasid() : 0;
                 d->name = strdup("Fake device");
                 d->driver = strdup(driver);
                 d->cdev = strdup(d->usable ? "/dev/vfio/devices/vfio0" : "");
@@ -204,7 +211,7 @@ static struct kernel_device *enter(struct fake_device *d, int fd, int request_fd
         d->device = (struct kernel_device) {
                 .fd = fd,
                 .id = inside->id,
-                .max_pasid = MAX_PASID,
+                .max_pasid = max_pasid(),
                 .request_fd = request_fd,
         };
         return &d->device;
@@ -339,7 +346,7 @@ static int fake_list_attached(_unused_ struct kernel *kernel, const char *addres
         pasids = malloc(sizeof(*pasids));
         if (!pasids)
                 return refuse(refusal, ENOMEM, "Out of memory.");
-        pasids[0] = MAX_PASID;
+        pasids[0] = max_pasid();
         *ret = pasids;
         *ret_n = 1;
         return 0;
@@ -360,6 +367,17 @@ static struct kernel *fake_free(struct kernel *kernel) {
         free(k->dir);
         free(k);
         return NULL;
+}
+
+static void read_width(struct fake_kernel *k) {
+        FILE *f = open_file(k, "width", "re");
+        unsigned bits;
+
+        if (!f)
+                return;
+        if (fscanf(f, "%2u", &bits) == 1 && bits >= 1 && bits <= 20)
+                width = (uint8_t) bits;
+        (void) fclose(f);
 }
 
 int kernel_new(const struct kernel_params *params, struct kernel **ret, struct refusal *refusal) {
@@ -396,6 +414,7 @@ int kernel_new(const struct kernel_params *params, struct kernel **ret, struct r
         k->log = open_file(k, "log", "ae");
         if (k->log)
                 (void) setvbuf(k->log, k->log_buffer, _IOFBF, sizeof(k->log_buffer));
+        read_width(k);
         short_of_follow(k->dir);
         *ret = &k->kernel;
         return 0;
