@@ -21,6 +21,8 @@ refused() {
 }
 
 bind_vfio $WIDE $NARROW $PLAIN $TWIN_A
+echo pci-stub >"$pci/devices/$WIDE2/driver_override"
+echo $WIDE2 >"$pci/drivers_probe"
 start_pasidd || exit
 
 tap_equal "width 20: usable" true "$(device_field $WIDE usable)"
@@ -32,11 +34,15 @@ tap_equal "width 8: usable" true "$(device_field $NARROW usable)"
 tap_equal "width 8: largest number" 255 "$(device_field $NARROW max_pasid)"
 tap_equal "width 8: width of the device" 8 "$(device_field $NARROW pci_width)"
 refused "no capability" $PLAIN '*no PASID capability*'
-refused "no driver" $WIDE2 '*no driver is bound*vfio-pci*'
+refused "another driver" $WIDE2 '*it is bound to pci-stub*vfio-pci*'
 refused "without ACS, so that Linux has not turned PASIDs on" $TWIN_A '*has not turned PASIDs on*ACS*'
-refused "another driver in its group" $TWIN_B '*has not turned PASIDs on*no driver bound*'
+refused "without that and without a driver" $TWIN_B '*has not turned PASIDs on*no driver bound*'
 tap_equal "a device that the kernel's own driver has: unusable" false "$(device_field 0000:00:03.0 usable)"
 tap_equal "one line on stderr: nothing wrong" "" "$(pasidctl devices 2>&1 >/dev/null)"
+unbind $WIDE2
+has_no_driver() { [ "$(device_field "$WIDE2" driver)" = '""' ]; }
+wait_for has_no_driver
+refused "no driver" $WIDE2 '*no driver is bound*vfio-pci*'
 stop_pasidd
 tap_equal "it ends as it should" 0 $?
 tap_done

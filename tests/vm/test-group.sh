@@ -44,7 +44,26 @@ expect "b ends" ok b exit
 end_tenant b
 stop_pasidd
 
-# No iommufd, as on a kernel without it, and one that is not ours to open
+# One consumer on both: a number has to have the same page table there.
+bind_vfio "$TWIN_A"
+turn_on "$TWIN_A" "$TWIN_B"
+start_pasidd || exit
+start_tenant a
+expect "a consumer on both" ok a init twins "$TWIN_A" "$TWIN_B"
+expect "a number on both" "ok 7" a alloc 7 7 attach
+expect "memory for it" "ok 0" a memory 4096 0x41
+expect "mapped" "ok 0x1000000" a map 7 0 0 4096 0x1000000 7
+turn_on "$TWIN_A" "$TWIN_B" # opening them has reset them
+transfer "read by the one" "done AAAA" "$TWIN_A" 7 read 0x1000000 4
+transfer "and by the other" "done AAAA" "$TWIN_B" 7 read 0x1000000 4
+expect "detached" ok a detach 7
+transfer "from the one" fault "$TWIN_A" 7 read 0x1000000 4
+transfer "and from the other" fault "$TWIN_B" 7 read 0x1000000 4
+expect "its end" ok a exit
+end_tenant a
+stop_pasidd
+
+# No iommufd, as on a kernel without it
 mv /dev/iommu /dev/iommu.away
 start_pasidd || exit
 start_tenant a

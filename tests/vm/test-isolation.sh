@@ -34,11 +34,17 @@ expect "mapped for b at the same address" "ok 0x1000000" b map 200 0 0 1048576 0
 expect "read-only memory of a" "ok 1" a memory "$PAGE" 0x43
 expect "mapped read-only" "ok 0x4000000" a map 100 1 0 "$PAGE" 0x4000000 $((READ | FIXED))
 
+page_in_iommu "the IOMMU's table has a's page" "$WIDE" 100 0x1000000 yes
+page_in_iommu "and the read-only one" "$WIDE" 100 0x4000000 yes
+page_in_iommu "which b's has not" "$WIDE" 200 0x4000000 no
 transfer "a's number reads a's memory" "done AAAA" "$WIDE" 100 read 0x1000000 4
 transfer "b's number reads b's memory" "done BBBB" "$WIDE" 200 read 0x1000000 4
 transfer "a's number writes" "done" "$WIDE" 100 write 0x1000100 xyz
 expect "into a's memory" "ok 78" a byte 0 0x100
 expect "not into b's" "ok 42" b byte 0 0x100
+transfer "b's number writes" "done" "$WIDE" 200 write 0x1000200 xyz
+expect "into b's memory" "ok 78" b byte 0 0x200
+expect "not into a's" "ok 41" a byte 0 0x200
 transfer "a number that nobody has" fault "$WIDE" 101 read 0x1000000 4
 transfer "the device without a number" fault "$WIDE" - read 0x1000000 4
 transfer "an address that is not mapped" fault "$WIDE" 100 read 0x8000000 4
@@ -58,6 +64,8 @@ expect "nor a number" "ok 301" b alloc 301 301
 
 expect "unmapped" "ok $PAGE" a unmap 100 0x4000000 "$PAGE"
 transfer "after Unmap" fault "$WIDE" 100 read 0x4000000 4
+page_in_iommu "the IOMMU's table has that page no more" "$WIDE" 100 0x4000000 no
+page_in_iommu "it has the other" "$WIDE" 100 0x1000000 yes
 transfer "the rest is still there" "done AAAA" "$WIDE" 100 read 0x1000000 4
 expect "detached" ok b detach 200
 transfer "after Detach" fault "$WIDE" 200 read 0x1000000 4
@@ -65,6 +73,7 @@ in_iommu "after Detach the IOMMU has it no more" "$WIDE" 200 no
 expect "detached twice" "error ENOLINK" b detach 200
 expect "attached anew" ok b attach 200
 transfer "the address space is empty" fault "$WIDE" 200 read 0x1000000 4
+page_in_iommu "so the IOMMU's table has it" "$WIDE" 200 0x1000000 no
 expect "mapped again" "ok 0x1000000" b map 200 0 0 1048576 0x1000000 $((RW | FIXED))
 transfer "and read" "done BBBB" "$WIDE" 200 read 0x1000000 4
 expect "an attached number is freed" ok a free 100
@@ -85,10 +94,14 @@ expect "one number for both" "ok 255" a alloc 255 255 attach
 expect "memory for it" "ok 2" a memory "$PAGE" 0x44
 ask a map 255 2 0 "$PAGE" 0 $RW
 iova=${answer#ok }
+page_in_iommu "the one's table has it" "$WIDE" 255 "$iova" yes
+page_in_iommu "and so has the other's" "$NARROW" 255 "$iova" yes
 transfer "on the one" "done DDDD" "$WIDE" 255 read "$iova" 4
 transfer "and the other" "done DDDD" "$NARROW" 255 read "$iova" 4
 expect "beyond the narrow one" "error ERANGE" a alloc 256 256
 expect "its end" ok a exit
+in_iommu "neither has the number after Exit" "$WIDE" 255 no
+in_iommu "nor the other" "$NARROW" 255 no
 transfer "on the one, after Exit" fault "$WIDE" 255 read "$iova" 4
 transfer "on the other, after Exit" fault "$NARROW" 255 read "$iova" 4
 

@@ -8,6 +8,8 @@
 . /tests/tap.sh
 # shellcheck source=tests/vm/guest/kit.sh
 . /tests/kit.sh
+# shellcheck source=tests/vm/guest/tenants.sh
+. /tests/tenants.sh
 
 bind_vfio $WIDE
 start_pasidd || exit
@@ -18,4 +20,8 @@ case $reason in
 *) tap_not_ok "says why, and what would help" "reason: $reason" ;;
 esac
 tap_equal "no number is left to give" 0 "$(device_field $WIDE max_pasid)"
+start_tenant a
+expect "no consumer there" "error EMEDIUMTYPE" a init vm "$WIDE"
+expect "nor does anybody get it" "error EMEDIUMTYPE" a open "$WIDE"
+end_tenant a
 tap_done

@@ -16,7 +16,8 @@ PAGE=4096
 RW=3 FIXED=4
 KILLS=25
 
-keeper() { fd-keeper pasidd --bus=none --listen=unix:path=/run/pasidd/pasidd.sock 2>>"$PASIDD_LOG"; }
+printf '[Daemon]\nDeviceReleaseSec=2\n' >/run/pasidd.conf
+keeper() { fd-keeper pasidd --config=/run/pasidd.conf --bus=none --listen=unix:path=/run/pasidd/pasidd.sock 2>>"$PASIDD_LOG"; }
 
 # KILLED HOW [PROGRAM]: one pasidd ends, the next begins, and tenant a comes back
 replace() {
@@ -146,6 +147,29 @@ tap_equal "numbers stay whose they are" '["allocated"]' "$(states)"
 transfer "and reach nothing" fault "$WIDE" 100 read 0x1000000 4
 in_iommu "not in the IOMMU's table" "$WIDE" 100 no
 tap_equal "pasidctl check agrees" "$AGREES" "$(pasidctl check 2>&1)"
+
+# What somebody else has detached is found.
+expect "another consumer" ok a init other "$WIDE"
+expect "a number, attached" "ok 200" a alloc 200 200 attach
+expect "detached behind pasidd's back" ok c detach device-0000-00-05.0 200
+pasidctl check >/run/drift 2>&1
+tap_equal "pasidctl check ends with 1" 1 $?
+tap_equal "and names the number" 1 "$(grep -c 200 /run/drift)"
+sed 's/^/# /' /run/drift
+expect "the number is freed" ok a free 200
+tap_equal "and all agrees" "$AGREES" "$(pasidctl check 2>&1)"
+
+# An unbind waits for every file descriptor of the device, those that are kept too.
+expect "a consumer on the third device" ok a init late "$WIDE2"
+expect "a number, attached" "ok 300" a alloc 300 300 attach
+tap_equal "the device is kept" 1 "$(ask c fds; echo "$answer" | grep -c device-0000-00-08.0)"
+unbind "$WIDE2" &
+unbinder=$!
+is_unbound() { [ -z "$(driver_of "$WIDE2")" ]; }
+wait_for is_unbound
+tap_equal "an unbind comes to its end" 0 $?
+wait "$unbinder"
+tap_equal "and the device is kept no more" 0 "$(ask c fds; echo "$answer" | grep -c device-0000-00-08.0)"
 
 end_tenant a
 nothing_held() { [ "$(pasidctl devices --json=short | jq -c '[.[] | select(.held != "")] | length')" = 0 ]; }

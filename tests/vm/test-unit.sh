@@ -69,6 +69,20 @@ systemctl kill --signal=KILL pasidd.service
 wait_for has_owner
 tap_equal "so does a crash" 1 "$(pasidctl list vm --no-legend | wc -l)"
 pasidctl exit vm
+
+# Without the right to /dev/iommu nothing is attached, and who asked is told whose right that is.
+mkdir -p /run/systemd/system/pasidd.service.d
+printf '[Service]\nDeviceAllow=\nDeviceAllow=char-vfio-dev rw\n' >/run/systemd/system/pasidd.service.d/barred.conf
+systemctl daemon-reload
+systemctl restart pasidd.service
+pasidctl init barred --mode=mediated --device "$WIDE"
+tap_equal "without /dev/iommu nothing is attached" 1 "$(pasidctl alloc barred --attach 2>&1 | grep -c 'DeviceAllow=.*/dev/iommu')"
+tap_equal "and no number is held" 0 "$(pasidctl list barred --no-legend | wc -l)"
+rm /run/systemd/system/pasidd.service.d/barred.conf
+systemctl daemon-reload
+systemctl restart pasidd.service
+tap_equal "with it one is" 1 "$(pasidctl alloc barred --attach | wc -l)"
+pasidctl exit barred
 systemctl stop pasidd.service pasidd.socket
 tap_equal "it stops as it should" success "$(systemctl show --value --property=Result pasidd.service)"
 tap_none "nothing went wrong on the way" "$(journalctl --boot --unit=pasidd.service --priority=err --output=cat --no-pager --quiet |

@@ -178,7 +178,8 @@ static double by_itself(struct pasid_client *client, const char *device, int mem
         for (uint32_t i = 0; r >= 0 && i < ROUNDS; i++) {
                 struct uapi_iommu_ioas_alloc ioas = { .size = sizeof(ioas) };
                 struct uapi_iommu_ioas_map_file map = { .size = sizeof(map), .fd = memory, .length = MEMORY,
-                                                        .flags = UAPI_IOMMU_IOAS_MAP_READABLE | UAPI_IOMMU_IOAS_MAP_WRITEABLE };
+                                                        .iova = ADDRESS, .flags = UAPI_IOMMU_IOAS_MAP_READABLE |
+                                                        UAPI_IOMMU_IOAS_MAP_WRITEABLE | UAPI_IOMMU_IOAS_MAP_FIXED_IOVA };
                 struct uapi_iommu_destroy destroy = { .size = sizeof(destroy) };
                 double start = now();
 

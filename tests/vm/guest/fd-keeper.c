@@ -10,6 +10,7 @@
  *   end SIGNAL       its wait status
  *   fds              the names of those that are kept
  *   lose [NAME]      closes that one, or them all
+ *   detach NAME PASID  behind the command's back, on the device of that name
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -28,6 +30,7 @@
 #include <unistd.h>
 
 #include "internal/cleanup.h"
+#include "internal/uapi-vfio.h"
 
 #define LISTEN_FD 3 /* the first, in sd_listen_fds(3) */
 #define FDS_MAX 64
@@ -237,11 +240,26 @@ static void do_lose(struct keeper *k, char **words) {
         (void) puts("ok");
 }
 
+static void do_detach(struct keeper *k, char **words) {
+        struct uapi_vfio_device_detach_iommufd_pt detach = { .argsz = sizeof(detach), .flags = UAPI_VFIO_DEVICE_DETACH_PASID };
+        int r = -ENOENT;
+
+        detach.pasid = words[2] ? (uint32_t) strtoul(words[2], NULL, 10) : 0;
+        for (size_t i = 0; words[1] && i < k->n_stored; i++)
+                if (strcmp(k->stored[i].name, words[1]) == 0)
+                        r = ioctl(k->stored[i].fd, UAPI_VFIO_DEVICE_DETACH_IOMMUFD_PT, &detach) < 0 ? -errno : 0;
+        if (r < 0)
+                fail(r);
+        else
+                (void) puts("ok");
+}
+
 static void obey(struct keeper *k, char *line) {
         static const struct command {
                 const char *name;
                 void (*run)(struct keeper *k, char **words);
-        } commands[] = { { "start", do_start }, { "end", do_end }, { "fds", do_fds }, { "lose", do_lose } };
+        } commands[] = { { "start", do_start }, { "end", do_end }, { "fds", do_fds }, { "lose", do_lose },
+                         { "detach", do_detach } };
         char *words[WORDS_MAX + 1] = {}, *rest = NULL;
         size_t n = 0;
 

@@ -127,7 +127,7 @@ static int reopen_readonly(int fd) {
         return copy < 0 ? -errno : copy;
 }
 
-/* memory SIZE BYTE [unsealed | readonly | write-sealed | file:PATH]: filled with BYTE; its number */
+/* memory SIZE BYTE [unsealed | readonly | write-sealed | hole | huge | file:PATH]: filled with BYTE, but for a hole; its number */
 static int do_memory(struct tenant *t, char **words) {
         const char *kind = words[3] ? words[3] : "";
         struct memory *m = &t->memories[t->n_memories];
@@ -139,13 +139,14 @@ static int do_memory(struct tenant *t, char **words) {
         if (strncmp(kind, "file:", 5) == 0)
                 m->fd = open(kind + 5, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
         else
-                m->fd = memfd_create("tenant", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+                m->fd = memfd_create("tenant", MFD_CLOEXEC | MFD_ALLOW_SEALING | (strcmp(kind, "huge") == 0 ? MFD_HUGETLB : 0));
         if (m->fd < 0 || ftruncate(m->fd, (off_t) m->size) < 0)
                 return fail(t, -errno, false);
         m->bytes = mmap(NULL, m->size, PROT_READ | PROT_WRITE, MAP_SHARED, m->fd, 0);
         if (m->bytes == MAP_FAILED)
                 return fail(t, -errno, false);
-        memset(m->bytes, (int) number(words[2]), m->size);
+        if (strcmp(kind, "hole") != 0)
+                memset(m->bytes, (int) number(words[2]), m->size);
         if (strcmp(kind, "write-sealed") == 0) {
                 (void) munmap(m->bytes, m->size);
                 seals |= F_SEAL_WRITE;

@@ -65,6 +65,13 @@ transfer() {
         tap_equal "$transfer_what" "$transfer_wanted" "$transfer_got"
 }
 
+# WHAT DEVICE PASID IOVA yes|no: whether they have a page there for it
+page_in_iommu() {
+        page_got=no
+        ! iommu_table "$2" "$3" | grep -qE "^0x0*$(printf %x $(($4 >> 12))) " || page_got=yes
+        tap_equal "$1" "$5" "$page_got"
+}
+
 # WHAT DEVICE PASID yes|no: whether the IOMMU's own tables have the number
 in_iommu() {
         in_iommu_got=no
