@@ -48,6 +48,13 @@ tell_system() {
         udevadm trigger --settle --sysname-match=iommu
 }
 
+# VERSION: the files of all packages; none has a blank in its name
+debs() {
+        for name in pasidd pasidd-tools libpasid1 libpasid-dev pasidd-oci pasidd-libvirt; do
+                echo "/tests/packages/$1/${name}"_*.deb
+        done
+}
+
 # WHAT COMMAND...: its output is shown if it fails
 succeeds() {
         succeeds_what=$1
@@ -69,8 +76,13 @@ forget
 trap remember EXIT
 tap_none "nothing of pasidd is here" "$(traces)"
 bind_vfio $WIDE
-succeeds "the packages are installed" dpkg -i /tests/packages/1/pasidd_*.deb /tests/packages/1/pasidd-tools_*.deb \
-        /tests/packages/1/libpasid1_*.deb
+# shellcheck disable=SC2046
+succeeds "the packages are installed" dpkg -i $(debs 1)
+tap_equal "a program finds the library" "-lpasid" "$(sed -n 's/^Libs:.* \(-lpasid\).*/\1/p' /usr/lib/*/pkgconfig/libpasid.pc)"
+tap_equal "the hook for containers says what is lacking" 1 \
+        "$(echo nothing | /usr/libexec/pasid-oci-hook createRuntime 2>&1 | grep -c '^pasid-oci-hook: ')"
+tap_equal "so does the one for libvirt" 1 \
+        "$(echo nothing | pasid-libvirt-hook vm prepare begin - 2>&1 | grep -c '^pasid-libvirt-hook: ')"
 tap_equal "socket and daemon run" "active active" "$(systemctl is-active pasidd.socket pasidd.service | paste -sd' ')"
 systemctl --quiet is-active pasidd.service ||
         journalctl --boot --unit=pasidd.service --output=cat --no-pager --lines=20 | sed 's/^/# /'
@@ -94,7 +106,8 @@ wait_for has_begun
 tap_equal "the device reads" 0 $?
 
 pid=$(main_pid) since=$(socket_since)
-succeeds "an upgrade" dpkg -i /tests/packages/2/pasidd_*.deb /tests/packages/2/pasidd-tools_*.deb /tests/packages/2/libpasid1_*.deb
+# shellcheck disable=SC2046
+succeeds "an upgrade" dpkg -i $(debs 2)
 tap_equal "which is a later version" 1 "$(dpkg --compare-versions "$(dpkg-query -W -f '${Version}' pasidd)" gt \
         "$(dpkg-deb -f /tests/packages/1/pasidd_*.deb Version)" && echo 1)"
 tap_equal "has started another daemon" active "$([ "$(main_pid)" != "$pid" ] && systemctl is-active pasidd.service)"
@@ -109,7 +122,7 @@ echo "# $result"
 tap_equal "and was all the while" "0 failed" "${result#* done, }"
 
 pasidctl init kept --hold persistent
-succeeds "removed" dpkg --remove pasidd
+succeeds "removed" dpkg --remove pasidd pasidd-oci pasidd-libvirt
 tap_equal "the daemon is gone" inactive "$(systemctl is-active pasidd.service)"
 is_refused() {
         case $(dma "$WIDE" 100 read 0x1000000 4) in
@@ -121,7 +134,7 @@ wait_for is_refused
 tap_equal "and with it what was attached" 0 $?
 tap_equal "the table is kept" "/var/lib/pasidd/pasidd.db" "$(echo /var/lib/pasidd/pasidd.db*)"
 end_tenant a
-succeeds "purged" dpkg --purge pasidd pasidd-tools libpasid1
+succeeds "purged" dpkg --purge pasidd pasidd-tools libpasid1 libpasid-dev pasidd-oci pasidd-libvirt
 tap_none "and nothing is left" "$(traces)"
 tap_none "nor has anything failed" "$(systemctl --failed --no-legend --plain)"
 tap_done
