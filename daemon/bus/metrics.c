@@ -16,6 +16,7 @@
 
 #define UIDS_MAX 1000U /* told one by one */
 #define NUMBER_TEXT_MAX sizeof("4294967295")
+#define BOUND_TEXT_MAX 32U
 
 /* The first failure stays. */
 struct families {
@@ -223,14 +224,21 @@ static const char *const timed_names[KERNEL_TIMED_MAX_] = {
         [KERNEL_TIMED_OTHER] = "other",
 };
 
-static void add_timing(struct families *f, const char *name, const struct kernel_timing *timing) {
-        /* kernel_timing_bounds, in seconds */
-        static const char *const bounds[KERNEL_TIMING_BUCKETS] = { "1e-05", "0.0001", "0.001", "0.01", "0.1", "1.0", "+Inf" };
+/* OpenMetrics' canonical number in seconds, which is "1.0", not "1": a label is compared as text. */
+static const char *bound_text(uint64_t nsec, char text[static BOUND_TEXT_MAX]) {
+        double seconds = (double) nsec / 1e9;
+
+        (void) snprintf(text, BOUND_TEXT_MAX, seconds == (double) (uint64_t) seconds ? "%.1f" : "%g", seconds);
+        return text;
+}
+
+static void add_timing(struct families *f, const char *name, const struct kernel_timing *timing, const uint64_t *bounds) {
+        char text[BOUND_TEXT_MAX];
         uint64_t n = 0;
 
         for (size_t i = 0; i < KERNEL_TIMING_BUCKETS; i++) {
                 n += timing->buckets[i];
-                SAMPLE(f, "_bucket", n, "call", name, "le", bounds[i]);
+                SAMPLE(f, "_bucket", n, "call", name, "le", i < KERNEL_TIMING_BUCKETS - 1 ? bound_text(bounds[i], text) : "+Inf");
         }
         SAMPLE(f, "_count", n, "call", name);
         SAMPLE(f, "_sum", (double) timing->nsec / 1e9, "call", name);
@@ -241,7 +249,7 @@ static void add_timings(struct families *f, const struct kernel_timings *timings
                 return;
         begin(f, "pasidd_kernel_call_seconds", "histogram", "How long the kernel took, by kind of call.");
         for (int call = 0; call < KERNEL_TIMED_MAX_; call++)
-                add_timing(f, timed_names[call], &timings->calls[call]);
+                add_timing(f, timed_names[call], &timings->calls[call], timings->bounds);
         end(f);
         begin(f, "pasidd_kernel_call_failures", "counter", "Calls that the kernel refused, by kind of call.");
         for (int call = 0; call < KERNEL_TIMED_MAX_; call++)

@@ -54,10 +54,9 @@ enum kernel_timed {
 };
 
 #define KERNEL_TIMING_BUCKETS 7U
-/* Each bucket's highest time, in nanoseconds; the last one has no limit. */
-extern const uint64_t kernel_timing_bounds[KERNEL_TIMING_BUCKETS - 1];
 
 struct kernel_timings {
+        const uint64_t *bounds; /* each bucket's highest time, in nanoseconds; the last one has none */
         struct kernel_timing {
                 uint64_t buckets[KERNEL_TIMING_BUCKETS]; /* calls, each in one */
                 uint64_t nsec;                           /* all of them together */

@@ -11,7 +11,7 @@
 #include "internal/uapi-iommufd.h"
 #include "internal/uapi-vfio.h"
 
-const uint64_t kernel_timing_bounds[KERNEL_TIMING_BUCKETS - 1] = {
+static const uint64_t bounds[KERNEL_TIMING_BUCKETS - 1] = {
         10000, 100000, 1000000, 10000000, 100000000, 1000000000,
 };
 
@@ -48,7 +48,7 @@ static uint64_t now_nsec(void) {
 static void note(struct kernel_timing *timing, uint64_t nsec, bool has_failed) {
         size_t i = 0;
 
-        while (i < KERNEL_TIMING_BUCKETS - 1 && nsec > kernel_timing_bounds[i])
+        while (i < KERNEL_TIMING_BUCKETS - 1 && nsec > bounds[i])
                 i++;
         timing->buckets[i]++;
         timing->nsec += nsec;
@@ -95,5 +95,6 @@ void measure_init(struct measured_calls *m, const struct system_calls *inner) {
                         .fstat = pass_fstat,
                 },
                 .inner = inner,
+                .timings = { .bounds = bounds },
         };
 }

@@ -81,7 +81,7 @@ START_TEST(times) {
         ck_assert_int_eq(m.calls.ioctl(&m.calls, 7, UAPI_IOMMU_IOAS_MAP_FILE, NULL), 0);
         ck_assert_uint_ge(map->nsec, 20000000);
         ck_assert_uint_eq(count(map), 1);
-        for (size_t i = 0; i < KERNEL_TIMING_BUCKETS - 1 && kernel_timing_bounds[i] < 20000000; i++)
+        for (size_t i = 0; i < KERNEL_TIMING_BUCKETS - 1 && m.timings.bounds[i] < 20000000; i++)
                 ck_assert_uint_eq(map->buckets[i], 0);
 }
 END_TEST
