@@ -11,6 +11,8 @@
  *   memory   there at the start: the allocation that fails, see short-of.h
  *   log      what was done, a line each, by the fake itself
  *
+ * What the real one asks of iommufd and VFIO is measured as there.
+ *
  * What outlives it is in the files behind its fds, for who takes them over: in
  * a device's its id and address, in the iommufd's the last id that was given.
  */
@@ -28,6 +30,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "internal/uapi-iommufd.h"
+#include "internal/uapi-vfio.h"
+#include "kernel/measure.h"
 #include "short-of.h"
 
 #define DEVICES_MAX 8
@@ -56,6 +61,7 @@ struct fake_kernel {
         struct fake_device open[DEVICES_MAX];
         int iommufd;
         unsigned busy;
+        struct measured_calls measured;
 };
 
 static struct fake_kernel *fake_of(struct kernel *k) {
@@ -78,6 +84,17 @@ static void _printf_(2, 3) note(struct fake_kernel *k, const char *format, ...) 
         (void) vfprintf(k->log, format, ap);
         va_end(ap);
         (void) fflush(k->log);
+}
+
+/* The ioctl has done what is said of it already. */
+static int finish_ioctl(_unused_ const struct system_calls *calls, _unused_ int fd, _unused_ unsigned long request, void *r) {
+        return *(const int *) r;
+}
+
+static int measure(struct kernel *kernel, unsigned long request, int r) {
+        const struct system_calls *calls = &fake_of(kernel)->measured.calls;
+
+        return calls->ioctl(calls, -EBADF, request, &r);
 }
 
 static int fake_discover(struct kernel *kernel, struct device_list *ret, _unused_ struct refusal *refusal) {
@@ -238,6 +255,7 @@ static int fake_device_open(struct kernel *kernel, const struct device_info *inf
         if (request_fd < 0)
                 return refuse_file(refusal);
         note(k, "open %s\n", inside.address);
+        (void) measure(kernel, UAPI_VFIO_DEVICE_BIND_IOMMUFD, 0);
         *ret = enter(d, TAKE_FD(fd), TAKE_FD(request_fd), &inside);
         return 0;
 }
@@ -267,20 +285,22 @@ static struct kernel_device *fake_device_close(struct kernel *kernel, struct ker
 }
 
 static int fake_ioas_new(struct kernel *kernel, uint32_t *ret, struct refusal *refusal) {
-        return new_id(kernel, ret, refusal);
+        return measure(kernel, UAPI_IOMMU_IOAS_ALLOC, new_id(kernel, ret, refusal));
 }
 
 static int fake_hwpt_new(struct kernel *kernel, _unused_ const struct kernel_device *d, _unused_ uint32_t ioas, uint32_t *ret,
                          struct refusal *refusal) {
-        return new_id(kernel, ret, refusal);
+        return measure(kernel, UAPI_IOMMU_HWPT_ALLOC, new_id(kernel, ret, refusal));
 }
 
-static int fake_destroy(_unused_ struct kernel *kernel, _unused_ uint32_t id, _unused_ struct refusal *refusal) {
-        return 0;
+static int fake_destroy(struct kernel *kernel, _unused_ uint32_t id, _unused_ struct refusal *refusal) {
+        return measure(kernel, UAPI_IOMMU_DESTROY, 0);
 }
 
-static int be_busy(struct fake_kernel *k, struct refusal *refusal) {
-        if (k->busy == 0)
+static int be_busy(struct kernel *kernel, unsigned long request, struct refusal *refusal) {
+        struct fake_kernel *k = fake_of(kernel);
+
+        if (measure(kernel, request, k->busy == 0 ? 0 : -EBUSY) >= 0)
                 return 0;
         k->busy--;
         note(k, "busy\n");
@@ -289,7 +309,7 @@ static int be_busy(struct fake_kernel *k, struct refusal *refusal) {
 
 static int fake_attach(struct kernel *kernel, const struct kernel_device *d, uint32_t pasid, _unused_ uint32_t hwpt,
                        struct refusal *refusal) {
-        int r = be_busy(fake_of(kernel), refusal);
+        int r = be_busy(kernel, UAPI_VFIO_DEVICE_ATTACH_IOMMUFD_PT, refusal);
 
         if (r >= 0)
                 note(fake_of(kernel), "attach %u %s\n", pasid, ((const struct fake_device *) (const void *) d)->address);
@@ -297,7 +317,7 @@ static int fake_attach(struct kernel *kernel, const struct kernel_device *d, uin
 }
 
 static int fake_detach(struct kernel *kernel, const struct kernel_device *d, uint32_t pasid, struct refusal *refusal) {
-        int r = be_busy(fake_of(kernel), refusal);
+        int r = be_busy(kernel, UAPI_VFIO_DEVICE_DETACH_IOMMUFD_PT, refusal);
 
         if (r >= 0)
                 note(fake_of(kernel), "detach %u %s\n", pasid, ((const struct fake_device *) (const void *) d)->address);
@@ -306,7 +326,7 @@ static int fake_detach(struct kernel *kernel, const struct kernel_device *d, uin
 
 static int fake_map_file(struct kernel *kernel, _unused_ uint32_t ioas, const struct kernel_mapping *m, uint64_t *ret_iova,
                          struct refusal *refusal) {
-        int r = be_busy(fake_of(kernel), refusal);
+        int r = be_busy(kernel, UAPI_IOMMU_IOAS_MAP_FILE, refusal);
 
         if (r < 0)
                 return r;
@@ -318,10 +338,10 @@ static int fake_map_file(struct kernel *kernel, _unused_ uint32_t ioas, const st
         return 0;
 }
 
-static int fake_unmap(_unused_ struct kernel *kernel, _unused_ uint32_t ioas, _unused_ uint64_t iova, uint64_t length,
+static int fake_unmap(struct kernel *kernel, _unused_ uint32_t ioas, _unused_ uint64_t iova, uint64_t length,
                       uint64_t *ret_unmapped, _unused_ struct refusal *refusal) {
         *ret_unmapped = length;
-        return 0;
+        return measure(kernel, UAPI_IOMMU_IOAS_UNMAP, 0);
 }
 
 static int fake_open_for_tenant(struct kernel *kernel, const struct device_info *info, int *ret_device, int *ret_iommufd,
@@ -350,6 +370,10 @@ static int fake_list_attached(_unused_ struct kernel *kernel, const char *addres
         *ret = pasids;
         *ret_n = 1;
         return 0;
+}
+
+static const struct kernel_timings *fake_get_timings(const struct kernel *kernel) {
+        return &((const struct fake_kernel *) (const void *) kernel)->measured.timings;
 }
 
 static struct kernel *fake_free(struct kernel *kernel) {
@@ -398,13 +422,16 @@ int kernel_new(const struct kernel_params *params, struct kernel **ret, struct r
                 .get_iommufd = fake_get_iommufd,
                 .set_iommufd = fake_set_iommufd,
                 .list_attached = fake_list_attached,
+                .get_timings = fake_get_timings,
                 .free = fake_free,
         };
+        static const struct system_calls finished = { .ioctl = finish_ioctl };
         struct fake_kernel *k = calloc(1, sizeof(*k));
 
         if (!k)
                 return refuse(refusal, ENOMEM, "Out of memory.");
         k->kernel.ops = &ops;
+        measure_init(&k->measured, &finished);
         k->iommufd = -EBADF;
         k->dir = strdup(params->sysfs);
         if (!k->dir) {

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What the real daemon measures, as pasidctl writes it: read by the grammar of
 # OpenMetrics, compared with what was done, and written down as the example for
-# node_exporter does it.
+# node_exporter does it; of the kernel and over restarts on a kernel of the
+# test's own.
 # shellcheck disable=SC2016
 set -eu
 : "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}"
@@ -19,6 +20,7 @@ export LC_ALL=C.UTF-8
 daemon=
 
 cleanup() {
+        exec 3>&- 4<&-
         [ -z "$daemon" ] || kill "$daemon" 2>/dev/null || true
         wait
         rm -rf "$work"
@@ -131,7 +133,7 @@ fi
 # The example, with its own command.
 unit=$top_srcdir/doc/examples/pasidd-metrics.service
 mkdir "$work/textfile" "$work/bin"
-ln -s "$ctl" "$work/bin/pasidctl"
+ln -s "$(realpath "$ctl")" "$work/bin/pasidctl"
 sed -n "s/^ExecStart=.bin.sh -c '\(.*\)'\$/\1/p" "$unit" >"$work/command"
 run_example() { PATH="$work/bin:$PATH" DIRECTORY="$work/textfile" sh "$work/command" 2>"$work/err"; }
 run_example
@@ -154,4 +156,82 @@ if command -v systemd-analyze >/dev/null; then
 else
         tap_skip "systemd has nothing against service and timer" "no systemd-analyze"
 fi
+
+# --- the kernel, and restarts: with a kernel that has one number attached that nobody asked for ---
+
+ask() {
+        echo "$*" >&3
+        read -r answer <&4 || answer="error EPIPE"
+        echo "${answer%% *}"
+}
+# Each value of a label in the samples of a name, in the order of the text
+labels() { sed -n "s/^$1{.*\<$2=\"\([^\"]*\)\".*/\1/p" "$work/text" | awk '!seen[$0]++' | xargs; }
+restored() { echo "$(value 'pasidd_restored_numbers{result="kept"}') $(value 'pasidd_restored_numbers{result="detached"}')" \
+        "$(value 'pasidd_restored_numbers{result="lost"}')"; }
+is_later() { awk -v a="$1" -v b="$2" 'BEGIN { print (a + 0 > b + 0 ? "yes" : a " after " b) }'; }
+# CALL: how often the kernel was asked, how often it took no longer than its last bucket, how often it refused
+asked() { echo "$(value "pasidd_kernel_call_seconds_count{call=\"$1\"}")" \
+        "$(value "pasidd_kernel_call_seconds_bucket{call=\"$1\",le=\"+Inf\"}")" \
+        "$(value "pasidd_kernel_call_failures_total{call=\"$1\"}")"; }
+
+first=0000:01:00.0 second=0000:02:00.0
+rm -rf "$work/run" "$work/state"
+mkdir "$work/fake"
+printf '%s 1 vfio-pci\n%s 2 vfio-pci\n' $first $second >"$work/fake/devices"
+mkfifo "$work/in" "$work/out"
+"$top_builddir/tests/vm/guest/fd-keeper" "$top_builddir/tests/bus/pasidd-fake" --bus=none --listen="$PASIDD_ADDRESS" \
+        --runtime-dir="$work/run" --state-dir="$work/state" --config="$work/pasidd.conf" --sysfs="$work/fake" --log-level=err \
+        <"$work/in" >"$work/out" 2>"$work/log" &
+exec 3>"$work/in" 4<"$work/out"
+tap_equal "a daemon on the test's kernel" ok "$(ask start)"
+look
+kinds="attach detach bind ioas hwpt destroy map unmap other"
+tap_equal "the kernel's calls, by kind" "$kinds" "$(labels pasidd_kernel_call_seconds_bucket call)"
+tap_equal "those that it refused, likewise" "$kinds" "$(labels pasidd_kernel_call_failures_total call)"
+tap_equal "their buckets" "1e-05 0.0001 0.001 0.01 0.1 1.0 +Inf" "$(labels pasidd_kernel_call_seconds_bucket le)"
+tap_equal "none so far" "0 0 0" "$(asked attach)"
+tap_equal "which took no time" 0 "$(value 'pasidd_kernel_call_seconds_sum{call="attach"}')"
+tap_equal "and there was nothing to restore" "0 0 0" "$(restored)"
+
+"$ctl" init one --mode mediated --device $first
+"$ctl" init both --mode mediated --device $first --device $second
+"$ctl" alloc one --min 10 --max 11 --count 2 >/dev/null
+"$ctl" alloc both --min 20 --max 20 >/dev/null
+"$ctl" attach one 10
+"$ctl" attach both 20
+look
+tap_none "it is OpenMetrics" "$(cat "$work/complaints")"
+tap_equal "three attached" "3 3 0" "$(asked attach)"
+tap_equal "on two devices" "2 2 0" "$(asked bind)"
+tap_equal "which took time" yes "$(is_later "$(value 'pasidd_kernel_call_seconds_sum{call="attach"}')" 0)"
+is_busy() { grep -q '^busy 1$' "$work/fake/log"; }
+: >"$work/fake/log"
+echo 1 >"$work/busy"
+mv "$work/busy" "$work/fake/busy"
+await is_busy || true
+"$ctl" attach one 11
+look
+tap_equal "the fourth was refused once" "5 5 1" "$(asked attach)"
+
+started=$(value pasidd_start_time_seconds)
+for how in KILL TERM; do
+        tap_equal "SIG$how" ok "$(ask end $how)"
+        tap_equal "and another start" ok "$(ask start)"
+        look
+        tap_equal "the restart is seen" yes "$(is_later "$(value pasidd_start_time_seconds)" "$started")"
+        tap_equal "what was attached was kept" "3 0 0" "$(restored)"
+        tap_equal "counters begin anew" 0 "$(value pasidd_allocations_total)"
+        started=$(value pasidd_start_time_seconds)
+done
+ask end KILL >/dev/null
+ask lose device-0000-02-00.0 >/dev/null
+printf '%s 1 vfio-pci\n' $first >"$work/fake/devices"
+ask start >/dev/null
+look
+tap_equal "without a device that is gone, one is lost" "2 0 1" "$(restored)"
+ask end KILL >/dev/null
+ask lose >/dev/null
+ask start >/dev/null
+look
+tap_equal "without a file descriptor, none is attached" "0 2 0" "$(restored)"
 tap_done
