@@ -134,10 +134,17 @@ fi
 unit=$top_srcdir/doc/examples/pasidd-metrics.service
 mkdir "$work/textfile" "$work/bin"
 ln -s "$(realpath "$ctl")" "$work/bin/pasidctl"
+sed -n "s/^ExecStartPre=-.bin.sh -c '\(.*\)'\$/\1/p" "$unit" >"$work/before"
 sed -n "s/^ExecStart=.bin.sh -c '\(.*\)'\$/\1/p" "$unit" >"$work/command"
-run_example() { PATH="$work/bin:$PATH" DIRECTORY="$work/textfile" sh "$work/command" 2>"$work/err"; }
+# COMMAND: as in the unit
+part_of_example() { PATH="$work/bin:$PATH" DIRECTORY="$work/textfile" sh "$1" 2>"$work/err"; }
+run_example() {
+        part_of_example "$work/before" || true # as its "-" says
+        part_of_example "$work/command"
+}
 run_example
-tap_equal "the example writes a file, and only that" pasidd.prom "$(ls "$work/textfile")"
+tap_equal "the example writes a file, and when it last compared" "pasidd.checked pasidd.prom" \
+        "$(find "$work/textfile" -type f -printf '%f\n' | sort | xargs)"
 tap_equal "with all that there is" "$(grep -c '^# TYPE' "$work/prometheus")" "$(grep -c '^# TYPE' "$work/textfile/pasidd.prom")"
 cp "$work/textfile/pasidd.prom" "$work/last"
 kill "$daemon"
@@ -149,7 +156,7 @@ tap_equal "without pasidd it fails" 1 "$got"
 tap_equal "and the last one stays whole" "$(cat "$work/last")" "$(cat "$work/textfile/pasidd.prom")"
 if command -v systemd-analyze >/dev/null; then
         mkdir "$work/units"
-        sed "s|^ExecStart=/bin/sh|ExecStart=$(command -v sh)|" "$unit" >"$work/units/pasidd-metrics.service"
+        sed -E "s|^(ExecStart(Pre=-)?=?)/bin/sh|\1$(command -v sh)|" "$unit" >"$work/units/pasidd-metrics.service"
         cp "$top_srcdir/doc/examples/pasidd-metrics.timer" "$top_srcdir/systemd/pasidd.socket" "$work/units/"
         tap_none "systemd has nothing against service and timer" "$(SYSTEMD_UNIT_PATH=$work/units: systemd-analyze verify --man=no \
                 --recursive-errors=no "$work/units/pasidd-metrics.service" "$work/units/pasidd-metrics.timer" 2>&1 | grep pasidd-metrics || true)"
@@ -204,6 +211,26 @@ tap_none "it is OpenMetrics" "$(cat "$work/complaints")"
 tap_equal "three attached" "3 3 0" "$(asked attach)"
 tap_equal "on two devices" "2 2 0" "$(asked bind)"
 tap_equal "which took time" yes "$(is_later "$(value 'pasidd_kernel_call_seconds_sum{call="attach"}')" 0)"
+if [ "$uid" -eq 0 ]; then
+        drift() { sed -n "s/^pasidd_drift_$1 //p" "$work/textfile/pasidd.prom"; }
+        rm -f "$work/textfile"/*
+        run_example
+        tap_equal "what the IOMMU has otherwise is counted by the example" 3 "$(drift findings)"
+        checked=$(drift check_time_seconds)
+        run_example
+        tap_equal "which does not look each time" "$checked" "$(drift check_time_seconds)"
+        touch -d '11 minutes ago' "$work/textfile/pasidd.checked"
+        run_example
+        tap_equal "but now and then" yes "$(is_later "$(drift check_time_seconds)" "$checked")"
+        ask end KILL >/dev/null
+        ask start >/dev/null
+        run_example
+        tap_equal "after a restart nothing is known" "" "$(drift findings)"
+        run_example
+        tap_equal "until the next time" 3 "$(drift findings)"
+else
+        tap_skip "what the IOMMU has otherwise is counted by the example" "needs root"
+fi
 is_busy() { grep -q '^busy 1$' "$work/fake/log"; }
 : >"$work/fake/log"
 echo 1 >"$work/busy"
