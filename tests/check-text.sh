@@ -27,7 +27,7 @@ own_files() {
                         sed 's|^\./||' |
                         grep -E '^(\.ci|client|daemon|dbus|debian|doc|include|man|packaging|systemd|tests|tools)/|^[^/]*\.(ac|am|md|sh)$' |
                         grep -vE "^debian/($(debian_products))" |
-                        grep -vE '\.(o|lo|la|a|so|pyc|log|trs|tmp|gcda|gcno|[1-8])$|\.dirstamp$|~$|^systemd/pasidd\.service$|^client/lib/libpasid\.pc$' |
+                        grep -vE '\.(o|lo|la|a|so|pyc|log|trs|tmp|gcda|gcno|[1-8])$|\.dirstamp$|~$|^systemd/pasidd\.service$|^client/lib/libpasid\.pc$|^doc/examples/first\.c$' |
                         sort
         )
 }

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The examples in other languages, as they are installed, on a message bus of
-# their own. Those in C are in tests/vm, and vm-manager in test-ctl-run.sh.
+# their own. Those in C are in test-examples-c.sh, and vm-manager in
+# test-ctl-run.sh.
 set -eu
 : "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}"
 : "${top_builddir:=.}"
