@@ -34,6 +34,13 @@ numbers() { "$ctl" list --no-legend | awk '{ print $1 }' | xargs; }
 one_went_back() { [ "$(wc -l <"$work/out")" -eq 3 ] && [ "$(numbers | wc -w)" -eq 2 ]; }
 has_begun() { [ -n "$("$ctl" list)" ]; }
 is_over() { [ "$("$ctl" consumers)" = "" ]; }
+# WHAT-THERE-IS SENTENCE COMMAND...: prints nothing, and one line has the sentence
+fails_without() {
+        there_is=$1 sentence=$2 status=0
+        shift 2
+        timeout 60 "$@" </dev/null >"$work/out" 2>"$work/err" || status=$?
+        tap_equal "$name: $there_is" "1  1 0" "$status $(cat "$work/out") $(grep -c "$sentence" "$work/err") $(grep -c Traceback "$work/err")"
+}
 # NAME FORMAT COMMAND...: takes three numbers, prints such a line for each, gives one back, and the rest at its end
 try() {
         name=$1 format=$2
@@ -69,11 +76,20 @@ try() {
         status=0
         "$@" </dev/null >"$work/out" 2>"$work/err" || status=$?
         tap_equal "$name: how to call it" "yes 1" "$([ $status -ne 0 ] && echo yes) $(grep -c "COUNT \[DEVICE\]" "$work/err")"
+
+        fails_without "no message bus" "Failed to connect" env DBUS_SYSTEM_BUS_ADDRESS="unix:path=$work/none" "$@" 3
+        if command -v dbus-run-session >/dev/null; then
+                # shellcheck disable=SC2016
+                fails_without "nobody on the message bus" "org.pasidd1 was not provided" dbus-run-session -- \
+                        sh -c 'DBUS_SYSTEM_BUS_ADDRESS=$DBUS_SESSION_BUS_ADDRESS exec "$@"' sh "$@" 3
+        else
+                tap_skip "$name: nobody on the message bus" "no dbus-run-session"
+        fi
 }
 
 python=
 for candidate in python3 /usr/bin/python3; do
-        [ -n "$python" ] || ! "$candidate" -c 'import dbus' 2>/dev/null || python=$candidate
+        [ -n "$python" ] || ! "$candidate" -c 'import dbus; dbus.SystemBus' 2>/dev/null || python=$candidate
 done
 if [ -n "$python" ]; then
         try "Python" "%d allocated 'of an example', held by 1" "$python" "$top_srcdir/doc/examples/take-numbers.py"
