@@ -119,6 +119,9 @@ static int connect_daemon(const char *guest, struct pasid_client **ret) {
 
         if (r == -ECONNREFUSED)
                 say(guest, "There is no pasidd to ask for PASIDs; is it running (systemctl start pasidd.socket)?");
+        else if (r == -EACCES)
+                say(guest, "There is no permission to connect to pasidd; root and the members of group pasid may, or of the one "
+                    "that Group= in pasidd.conf names.");
         else if (r < 0)
                 say(guest, "pasidd cannot be asked for PASIDs: %s.", pasid_strerror(r));
         return r;

@@ -47,6 +47,9 @@ static int connect_to_pasidd(struct hook *hook, struct pasid_client **ret) {
         r = pasid_client_new(&options, ret);
         if (r == -ECONNREFUSED)
                 return hook_fail(hook, r, "pasidd does not run; \"systemctl start pasidd.socket\" has it start when it is asked.");
+        if (r == -EACCES)
+                return hook_fail(hook, r, "There is no permission to connect to pasidd; root and the members of group pasid may, "
+                                 "or of the one that Group= in pasidd.conf names.");
         if (r < 0)
                 return hook_fail(hook, r, "pasidd cannot be asked: %s.", pasid_strerror(r));
         return 0;

@@ -119,6 +119,31 @@ refused "a document type" "document type" "$work/bomb.xml"
 matches "without end" "1 *more than 16777216 bytes*" "$(hook prepare begin /dev/zero)"
 matches "no file" "1 *Is a directory*" "$(hook prepare begin "$work")"
 
+# --- no permission ---
+
+program=$hook
+as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+# As for hook, but by somebody who is in no group
+nobody() {
+        hook_status=0
+        as_nobody "$program" vm-1 "$1" "$2" - <"$xml" >"$work/out" 2>"$work/err" || hook_status=$?
+        echo "$hook_status $(cat "$work/err")$(cat "$work/out")"
+}
+none="no permission to connect to pasidd; root and the members of group pasid may"
+if [ "$uid" -ne 0 ]; then
+        tap_skip "no permission" "not root"
+elif ! as_nobody test -x "$hook" 2>/dev/null; then
+        tap_skip "no permission" "only root can read this tree, or there is no setpriv"
+else
+        chmod 600 "$work/pasidd.sock"
+        matches "a socket that may not be opened" "1 pasid-libvirt-hook: vm-1: There is $none*" "$(nobody prepare begin)"
+        matches "at the end" "0 *$none*" "$(nobody release end)"
+        chmod 666 "$work/pasidd.sock"
+        matches "one that may, by somebody in no group" \
+                "1 *could not be reserved: *uid 65534, which is neither root nor in group \"pasid\"; become*" "$(nobody prepare begin)"
+        tap_equal "in one line, and nothing is reserved" "1 " "$(wc -l <"$work/err") $("$ctl" consumers)"
+fi
+
 # --- no daemon ---
 
 export PASIDD_ADDRESS="unix:path=$work/nobody.sock"

@@ -27,6 +27,7 @@ cleanup() {
 }
 trap cleanup EXIT
 
+as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
 is_waiting() { [ "$(cat "/proc/$1/comm" 2>/dev/null)" = sleep ]; }
 
 # [COMMAND]: a container whose first process waits, after COMMAND in its namespace; its pid is $container
@@ -393,8 +394,33 @@ kill_container $container
 await has_none
 tap_equal "$who: a hook that is killed half-way leaves nothing when its container is gone" 0 $?
 
+# --- no permission ---
+
+nobody_creates() { as_nobody "$hook" createRuntime <"$work/stdin"; }
+nobody_stops() { state c1 0 | as_nobody "$hook" poststop; }
+if [ "$who" != root ]; then
+        tap_skip "$who: no permission" "not root"
+elif ! as_nobody test -x "$hook" 2>/dev/null; then
+        tap_skip "$who: no permission" "only root can read this tree, or there is no setpriv"
+else
+        setpriv --reuid=65534 --regid=65534 --clear-groups sleep 1000 & # itself, for its pid
+        container=$!
+        containers="$containers $container"
+        await is_waiting $container
+        config '"org.pasidd.device":"0000:01:00.0"'
+        state c1 $container >"$work/stdin"
+        chmod 600 "$work/pasidd.sock"
+        none="no permission to connect to pasidd; root and the members of group pasid may"
+        try "a socket that may not be opened" 1 "$none" nobody_creates
+        try "nor for poststop" 1 "$none" nobody_stops
+        chmod 666 "$work/pasidd.sock"
+        try "one that may, by somebody in no group" 1 \
+                'uid 65534, which is neither root nor in group "pasid"; become a member' nobody_creates
+        tap_equal "$who: nothing stays" "" "$(consumers)"
+        kill_container $container
+fi
+
 stop_daemon TERM
-as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
 if [ "$who" = root ] && ! { command -v setpriv && as_nobody unshare -Urm true; } >/dev/null 2>&1; then
         tap_skip rootless "no user namespace without privilege here"
 elif [ "$who" = root ] && ! { as_nobody test -x "$hook" && as_nobody test -r "$0"; }; then
