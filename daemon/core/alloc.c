@@ -30,7 +30,8 @@ static int check_limits(const struct core *core, const struct consumer *c, uint3
 
         if ((uint64_t) c->n_live + count > c->quota)
                 return refuse(refusal, EDQUOT, "%u more PASID%s asked, and consumer \"%s\" holds %u of its quota of %u; "
-                              "free some, or make a consumer with a larger quota.", count, were(count), c->name, c->n_live, c->quota);
+                              "free some, or make a consumer with a larger quota, which is PasidsPerConsumer= where none is "
+                              "asked for.", count, were(count), c->name, c->n_live, c->quota);
         if (c->uid != 0 && (uint64_t) owner->n_live + owner->n_cooling + count > core->limits.pasids_per_uid)
                 return refuse(refusal, EDQUOT, "%u more PASID%s asked, and uid %u holds %u with %u more cooling, of the %u "
                               "that it may have (PasidsPerUid=); free some, wait for the cooling ones, or have the limit raised.",

@@ -12,7 +12,9 @@ set -eu
 
 if [ "${1-}" != inside ]; then
         exec "$top_builddir/tests/bus/with-daemon" --devices --config="[Daemon]
-ReuseDelaySec=0" sh "$0" inside
+ReuseDelaySec=0
+[Limits]
+PasidsPerConsumer=100" sh "$0" inside
 fi
 
 hook=$top_builddir/pasid-libvirt-hook
@@ -105,6 +107,8 @@ refused "no such device" "could not be reserved: *0000:77:00.0" "$(variant "coun
 refused "a device that can't" "0000:03:00.0 cannot use PASIDs" "$(variant "count='1'" "<pasid:device>0000:03:00.0</pasid:device>")"
 refused "beyond the device" 255 "$(variant "min='256' max='300'" "<pasid:device>0000:02:00.0</pasid:device>")"
 refused "too many" 1048575 "$(variant "count='10000000'")"
+refused "more than its quota" "101 more PASIDs were asked*\"libvirt-vm-1\" holds 0 of its quota of 100*PasidsPerConsumer=" \
+        "$(variant "count='101'")"
 "$ctl" init other && "$ctl" alloc other --min 77 --max 77 >/dev/null
 matches "a number that somebody has" "1 *77*\"other\"*" "$(hook prepare begin "$(variant "min='77' max='77'")")"
 tap_equal "leaves nothing" other "$("$ctl" consumers --no-legend | awk '{ print $1 }')"

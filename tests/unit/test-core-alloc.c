@@ -219,7 +219,8 @@ START_TEST(test_quota) {
         root = test_consumer(core, 0, "root", ON(1), 255);
         ck_assert_uint_eq(c->quota, 5);
         CHECK_MANY(.count = 4, .now = AT(0));
-        CHECK_MANY_REFUSED(EDQUOT, "holds 4 of its quota of 5", .count = 2, .now = AT(0));
+        CHECK_MANY_REFUSED(EDQUOT, "holds 4 of its quota of 5; free some, or make a consumer with a larger "
+                           "quota, which is PasidsPerConsumer= where none is asked for.", .count = 2, .now = AT(0));
         ck_assert_uint_eq(c->n_live, 4);
         (void) test_alloc(core, other, 0, 0);
         (void) test_alloc(core, c, 0, 0);
