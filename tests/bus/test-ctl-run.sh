@@ -64,7 +64,12 @@ start() {
 chmod 755 "$work"
 mkdir "$work/fake"
 printf '%s 1 vfio-pci\n%s 2 vfio-pci\n' $first $second >"$work/fake/devices"
-printf '[Daemon]\nReuseDelaySec=0\n' >"$work/pasidd.conf"
+# A group that is there; somebody who is in it, and somebody who is in none.
+group=$(getent group 65534 2>/dev/null | cut -d: -f1)
+printf '[Daemon]\nReuseDelaySec=0\nGroup=%s\n' "${group:-pasid}" >"$work/pasidd.conf"
+printf '[Limits]\nPasidsPerConsumer=8\nPasidsPerUid=6\n' >>"$work/pasidd.conf"
+member() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+stranger() { setpriv --reuid=65534 --regid=65533 --clear-groups "$@"; }
 if ! start; then
         tap_not_ok "the daemon starts" "$(cat "$work/log")"
         tap_done
@@ -239,6 +244,40 @@ if command -v script >/dev/null; then
                 "$(grep -o Stopped "$work/terminal" | head -n 1) $(tr -d '\r' <"$work/terminal" | grep -E '^(in|ended)-[0-9]+' | xargs)"
 else
         tap_skip "^Z, fg and ^C on a terminal" "no script(1)"
+fi
+# --- no more than there may be, and for those who may ---
+
+fails "more than a consumer may have" 125 "9 more PASIDs were asked.* holds 0 of its quota of 8; .*PasidsPerConsumer=" \
+        "$ctl" run --count=9 true
+nothing_is_left "gets none"
+uid_limit="7 more PASIDs were asked.*the 6 that it may have (PasidsPerUid=)"
+if [ "$(id -u)" -ne 0 ]; then
+        fails "more than a uid may have" 125 "$uid_limit" "$ctl" run --count=7 true
+        nothing_is_left "gets none either"
+        tap_skip "no permission" "not root"
+elif [ -z "$group" ] || ! member test -x "$ctl" 2>/dev/null; then
+        tap_skip "no permission" "no group 65534, only root can read this tree, or there is no setpriv"
+else
+        fails "more than a uid may have" 125 "$uid_limit" member "$ctl" run --count=7 true
+        nothing_is_left "gets none either"
+        expect "as many as it may" 6 member "$ctl" run --count=6 sh -c 'set -- $PASIDS; echo $#'
+        fails "a member of the group, and a device that is not for him" 125 \
+                "Open was asked by uid 65534, which device $first is not for; .*AllowUsers= or AllowGroups=" \
+                member "$ctl" run --open $first true
+        nothing_is_left "gets nothing"
+        chmod 600 "$work/pasidd.sock"
+        for option in --count=1 --open=$first; do
+                fails "$option: a socket that may not be opened" 125 \
+                        "no permission to connect to pasidd at $PASIDD_ADDRESS; root and the members of group pasid may" \
+                        stranger "$ctl" run "$option" true
+        done
+        chmod 666 "$work/pasidd.sock"
+        for option in --count=1 --open=$first; do
+                fails "$option: one that may, by somebody in no group" 125 \
+                        "uid 65534, which is neither root nor in group \"$group\"; become a member" \
+                        stranger "$ctl" run "$option" true
+        done
+        chmod 660 "$work/pasidd.sock"
 fi
 nothing_is_left "in the end nothing is left"
 
