@@ -24,6 +24,14 @@
 
 enum {
         OPT_OUTPUT = OPT_OWN,
+        OPT_HOOK,
+};
+
+struct cdi {
+        const struct ctl *ctl;
+        const char *output; /* a directory, or "-" */
+        const char *hook;   /* its path */
+        struct json_object *devices; /* of the specification, whose it is */
 };
 
 DEFINE_CLEANUP(struct json_object *, json_object_put);
@@ -65,35 +73,31 @@ static struct json_object *arguments_new(const struct ctl *ctl, const char *occa
 }
 
 /* "containerEdits" with one hook; NULL without memory. device: NULL for none. */
-static struct json_object *edits_new(const struct ctl *ctl, const char *occasion, const char *device) {
+static struct json_object *edits_new(const struct cdi *cdi, const char *occasion, const char *device) {
         _cleanup_(json_object_putp) struct json_object *edits = json_object_new_object(), *hooks = json_object_new_array(),
                                                        *hook = json_object_new_object();
 
         if (!edits || !hooks || !hook || !add(hook, "hookName", json_object_new_string(occasion)) ||
-            !add(hook, "path", json_object_new_string(HOOK_PATH)) || !add(hook, "args", arguments_new(ctl, occasion, device)) ||
+            !add(hook, "path", json_object_new_string(cdi->hook)) ||
+            !add(hook, "args", arguments_new(cdi->ctl, occasion, device)) ||
             !append(hooks, TAKE_PTR(hook)) || !add(edits, "hooks", TAKE_PTR(hooks)))
                 return NULL;
         return TAKE_PTR(edits);
 }
 
-struct collection {
-        const struct ctl *ctl;
-        struct json_object *devices;
-};
-
 static int device_cb(const struct pasid_device *device, void *userdata) {
-        struct collection *collection = userdata;
+        const struct cdi *cdi = userdata;
         struct json_object *entry;
 
         if (!device->usable)
                 return 0;
         entry = json_object_new_object();
         if (!entry || !add(entry, "name", json_object_new_string(device->address)) ||
-            !add(entry, "containerEdits", edits_new(collection->ctl, "createRuntime", device->address))) {
+            !add(entry, "containerEdits", edits_new(cdi, "createRuntime", device->address))) {
                 json_object_put(entry);
                 return -ENOMEM;
         }
-        return append(collection->devices, entry) ? 0 : -ENOMEM;
+        return append(cdi->devices, entry) ? 0 : -ENOMEM;
 }
 
 static int compare_names(const void *a, const void *b) {
@@ -103,23 +107,23 @@ static int compare_names(const void *a, const void *b) {
                       json_object_get_string(json_object_object_get(*y, "name")));
 }
 
-static int make_specification(struct ctl *ctl, struct json_object **ret) {
+static int make_specification(struct ctl *ctl, struct cdi *cdi, struct json_object **ret) {
         _cleanup_(json_object_putp) struct json_object *specification = json_object_new_object();
-        struct collection collection = { ctl, json_object_new_array() };
         int r;
 
+        cdi->devices = json_object_new_array();
         if (!specification || !add(specification, "cdiVersion", json_object_new_string(CDI_VERSION)) ||
             !add(specification, "kind", json_object_new_string(CDI_KIND)) ||
-            !add(specification, "containerEdits", edits_new(ctl, "poststop", NULL)) ||
-            !add(specification, "devices", collection.devices))
+            !add(specification, "containerEdits", edits_new(cdi, "poststop", NULL)) ||
+            !add(specification, "devices", cdi->devices))
                 return ctl_fail(ctl, "Out of memory.");
-        r = pasid_device_for_each(ctl->client, device_cb, &collection);
+        r = pasid_device_for_each(ctl->client, device_cb, cdi);
         if (r < 0)
                 return ctl_refused(ctl, r);
-        if (json_object_array_length(collection.devices) == 0)
+        if (json_object_array_length(cdi->devices) == 0)
                 return ctl_fail(ctl, "No device can use PASIDs here, and a specification without one is none; \"pasidctl devices\" says "
                                 "what would help.");
-        json_object_array_sort(collection.devices, compare_names);
+        json_object_array_sort(cdi->devices, compare_names);
         *ret = TAKE_PTR(specification);
         return EXIT_SUCCESS;
 }
@@ -158,17 +162,21 @@ static int replace_file(int directory, const char *text) {
         return r < 0 ? r : sync_directory(directory);
 }
 
+static const char *advice(int error) {
+        return error == EACCES || error == EPERM ? "; root may, or --output= names a directory of your own" : "";
+}
+
 static int write_to_directory(struct ctl *ctl, const char *path, const char *text) {
         _cleanup_close_ int directory = -EBADF;
         int r;
 
         if (strcmp(path, CDI_DIRECTORY) == 0 && mkdir(path, 0755) < 0 && errno != EEXIST)
-                return ctl_fail(ctl, "Directory %s cannot be made: %s.", path, strerror(errno));
+                return ctl_fail(ctl, "Directory %s cannot be made: %s%s.", path, strerror(errno), advice(errno));
         directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (directory < 0)
-                return ctl_fail(ctl, "Directory %s cannot be opened: %s.", path, strerror(errno));
+                return ctl_fail(ctl, "Directory %s cannot be opened: %s%s.", path, strerror(errno), advice(errno));
         r = replace_file(directory, text);
-        return r < 0 ? ctl_fail(ctl, "%s/" CDI_FILE " cannot be written: %s.", path, strerror(-r)) : EXIT_SUCCESS;
+        return r < 0 ? ctl_fail(ctl, "%s/" CDI_FILE " cannot be written: %s%s.", path, strerror(-r), advice(-r)) : EXIT_SUCCESS;
 }
 
 static int write_specification(struct ctl *ctl, const char *output, struct json_object *specification) {
@@ -187,29 +195,49 @@ static int write_specification(struct ctl *ctl, const char *output, struct json_
         return r < 0 ? ctl_write_failed(ctl, r) : EXIT_SUCCESS;
 }
 
+/* A runtime would find out at the start of a container, and say no more than that there is no such file. */
+static int check_hook(struct ctl *ctl, const char *path) {
+        static const char remedy[] = "install the package pasidd-oci, or name the hook by --hook=";
+        struct stat st;
+
+        if (path[0] != '/')
+                return ctl_usage(ctl, "--hook takes an absolute path, not \"%s\".", path);
+        if (stat(path, &st) < 0)
+                return ctl_fail(ctl, "There is no hook for container runtimes at %s: %s; %s.", path, strerror(errno), remedy);
+        if (!S_ISREG(st.st_mode) || access(path, X_OK) < 0)
+                return ctl_fail(ctl, "%s cannot be executed, so that it is no hook for container runtimes; %s.", path, remedy);
+        return EXIT_SUCCESS;
+}
+
 static int run_cdi(struct ctl *ctl, int argc, char **argv) {
         static const struct option options[] = {
                 { "output", required_argument, NULL, OPT_OUTPUT },
+                { "hook", required_argument, NULL, OPT_HOOK },
                 COMMON_OPTIONS
         };
         _cleanup_(json_object_putp) struct json_object *specification = NULL;
-        const char *output = CDI_DIRECTORY;
+        struct cdi cdi = { .ctl = ctl, .output = CDI_DIRECTORY, .hook = HOOK_PATH };
         char **args;
         int c, n, r;
 
         while ((c = ctl_getopt(ctl, argc, argv, ":h", options)) != -1) {
-                if (c != OPT_OUTPUT)
+                if (c == OPT_OUTPUT)
+                        cdi.output = optarg;
+                else if (c == OPT_HOOK)
+                        cdi.hook = optarg;
+                else
                         return ctl->status;
-                output = optarg;
         }
         if (!ctl_arguments(ctl, argc, argv, 0, 0, &args, &n))
                 return ctl->status;
-        if (!*output)
+        if (!*cdi.output)
                 return ctl_usage(ctl, "--output takes a directory, or - for standard output.");
-        r = ctl_connect(ctl);
+        r = check_hook(ctl, cdi.hook);
         if (r == EXIT_SUCCESS)
-                r = make_specification(ctl, &specification);
-        return r == EXIT_SUCCESS ? write_specification(ctl, output, specification) : r;
+                r = ctl_connect(ctl);
+        if (r == EXIT_SUCCESS)
+                r = make_specification(ctl, &cdi, &specification);
+        return r == EXIT_SUCCESS ? write_specification(ctl, cdi.output, specification) : r;
 }
 
 const struct verb verb_cdi = {
@@ -218,7 +246,9 @@ const struct verb verb_cdi = {
         .summary = "Write what container runtimes need to give out PASIDs as devices",
         .options =
                 "  --output=DIR        where pasidd.org-pasid.json is written; - for standard\n"
-                "                      output. Default: /etc/cdi\n",
+                "                      output. Default: /etc/cdi\n"
+                "  --hook=PATH         where pasid-oci-hook is, if not where the package\n"
+                "                      pasidd-oci installs it\n",
         .notes =
                 "The file is a specification of the Container Device Interface (CDI) for the\n"
                 "devices that can use PASIDs now. Write it anew when they change.\n"

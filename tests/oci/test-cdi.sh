@@ -11,6 +11,9 @@ set -eu
 . "$top_srcdir/tests/oci/kit.sh"
 
 file=pasidd.org-pasid.json
+# What is installed here, if anything is, is not what is tested.
+hook=$(realpath "$hook")
+cdi() { "$ctl" cdi --hook="$hook" "$@"; }
 
 cleanup() {
         [ -z "$daemon" ] || kill "$daemon" 2>/dev/null || true
@@ -33,7 +36,7 @@ make_world
 start_daemon
 mkdir "$work/cdi"
 umask 077
-tap_equal "it says nothing" "" "$("$ctl" cdi --output="$work/cdi" 2>&1)"
+tap_equal "it says nothing" "" "$(cdi --output="$work/cdi" 2>&1)"
 umask 022
 tap_equal "there is one file, for all to read" "$file 644" "$(cd "$work/cdi" && find . -type f -printf '%f %m\n')"
 tap_equal "the file" '{
@@ -87,32 +90,68 @@ tap_equal "the file" '{
   ]
 }' "$(sed 's|"/.*/pasid-oci-hook"|"LIBEXEC/pasid-oci-hook"|' "$work/cdi/$file" | sed -E 's/":([^ ])/": \1/; s/\[ *$/[/')"
 
-"$ctl" cdi --output=- >"$work/stdout"
+cdi --output=- >"$work/stdout"
 tap_equal "standard output gets the same" "" "$(diff "$work/cdi/$file" "$work/stdout")"
-tap_equal "--json=short is one line" 1 "$("$ctl" cdi --output=- --json=short | wc -l)"
+tap_equal "--json=short is one line" 1 "$(cdi --output=- --json=short | wc -l)"
 tap_equal "an address that is given is written, too" 3 \
-        "$("$ctl" --address="$PASIDD_ADDRESS" cdi --output=- --json=short | grep -o "\"--address=$PASIDD_ADDRESS\"" | wc -l)"
+        "$(cdi --address="$PASIDD_ADDRESS" --output=- --json=short | grep -o "\"--address=$PASIDD_ADDRESS\"" | wc -l)"
 printf 'old' >"$work/cdi/$file"
 ln "$work/cdi/$file" "$work/old"
-"$ctl" cdi --output="$work/cdi"
+cdi --output="$work/cdi"
 tap_equal "an old file is replaced, not written over" old "$(cat "$work/old")"
 rm "$work/cdi/$file"
 echo precious >"$work/precious"
 ln -s "$work/precious" "$work/cdi/$file"
-"$ctl" cdi --output="$work/cdi"
+cdi --output="$work/cdi"
 tap_equal "a link is replaced, not followed" "precious 644" "$(cat "$work/precious") $(stat -c %a "$work/cdi/$file")"
 
-fails "no directory" 1 "Directory $work/none cannot be opened: No such file" "$ctl" cdi --output="$work/none"
-fails "a file for one" 1 "Directory $work/stdout cannot be opened: Not a directory" "$ctl" cdi --output="$work/stdout"
-fails "no value" 2 "takes a directory" "$ctl" cdi --output=
-fails "an argument" 2 "no arguments; what is \"x\"" "$ctl" cdi x
+fails "no directory" 1 "Directory $work/none cannot be opened: No such file" cdi --output="$work/none"
+fails "a file for one" 1 "Directory $work/stdout cannot be opened: Not a directory" cdi --output="$work/stdout"
+fails "no value" 2 "takes a directory" cdi --output=
+fails "an argument" 2 "no arguments; what is \"x\"" cdi x
 # shellcheck disable=SC2016
-fails "a full disk" 1 "cannot be written: No space" sh -c '"$0" cdi --output=- >/dev/full' "$ctl"
+fails "a full disk" 1 "cannot be written: No space" sh -c '"$0" cdi --hook="$1" --output=- >/dev/full' "$ctl" "$hook"
 rm "$work/cdi/$file"
 mkdir "$work/cdi/$file"
-fails "a directory in its place" 1 "$file cannot be written: Is a directory" "$ctl" cdi --output="$work/cdi"
+fails "a directory in its place" 1 "$file cannot be written: Is a directory" cdi --output="$work/cdi"
 tap_equal "leaves nothing" "$file" "$(ls -A "$work/cdi")"
 rmdir "$work/cdi/$file"
+
+as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+if [ "$(id -u)" -ne 0 ]; then
+        tap_skip "a directory that may not be written" "not root"
+elif ! as_nobody test -x "$ctl" -a -x "$hook" 2>/dev/null; then
+        tap_skip "a directory that may not be written" "only root can read this tree, or there is no setpriv"
+else
+        chmod 666 "$work/pasidd.sock"
+        fails "a directory that may not be written" 1 \
+                "$work/cdi/$file cannot be written: Permission denied; root may, or --output= names" \
+                as_nobody "$ctl" cdi --hook="$hook" --output="$work/cdi"
+        chmod 700 "$work/cdi"
+        fails "nor read" 1 "Directory $work/cdi cannot be opened: Permission denied; root may, or --output= names" \
+                as_nobody "$ctl" cdi --hook="$hook" --output="$work/cdi"
+        chmod 755 "$work/cdi"
+        tap_equal "nothing is there" "" "$(ls -A "$work/cdi")"
+        mkdir -m 777 "$work/own"
+        tap_equal "one of his own may" "" "$(as_nobody "$ctl" cdi --hook="$hook" --output="$work/own" 2>&1)"
+        tap_equal "the file is there" $file "$(ls -A "$work/own")"
+fi
+
+# --- without the hook ---
+
+remedy="install the package pasidd-oci, or name the hook by --hook="
+fails "no hook" 1 "There is no hook for container runtimes at $work/none: No such file or directory; $remedy" \
+        "$ctl" cdi --hook="$work/none" --output="$work/cdi"
+fails "a file that is none" 1 "$work/precious cannot be executed, so that it is no hook .*; $remedy" \
+        "$ctl" cdi --hook="$work/precious" --output="$work/cdi"
+fails "a directory" 1 "$work/cdi cannot be executed.*; $remedy" "$ctl" cdi --hook="$work/cdi" --output="$work/cdi"
+fails "to standard output, too" 1 "There is no hook .*; $remedy" "$ctl" cdi --hook="$work/none" --output=-
+fails "a path that depends on where one is" 2 "--hook takes an absolute path, not \"pasid-oci-hook\"" \
+        "$ctl" cdi --hook=pasid-oci-hook
+tap_equal "writes nothing" "" "$(ls -A "$work/cdi")"
+# Whether it is there or not.
+tap_equal "without --hook it is the one that is installed" 1 \
+        "$("$ctl" cdi --output=- 2>&1 | grep -c -m 1 '\(runtimes at \|"path": *"\)/.*/pasid-oci-hook')"
 
 # --- the rules ---
 
@@ -145,7 +184,7 @@ if command -v python3 >/dev/null; then
         breaks "arguments that are no strings" "h['args'] = [1]"
         breaks "a timeout of 0" "h['timeout'] = 0"
         tap_none "what pasidctl writes keeps the rules" "$(valid <"$work/stdout")"
-        tap_none "in one line, too" "$("$ctl" cdi --output=- --json=short | valid)"
+        tap_none "in one line, too" "$(cdi --output=- --json=short | valid)"
 else
         tap_skip "what pasidctl writes keeps the rules" "no python3"
 fi
@@ -155,8 +194,8 @@ printf '0000:03:00.0 3 idxd\n' >"$work/fake/new"
 mv "$work/fake/new" "$work/fake/devices"
 none_usable() { ! "$ctl" devices --no-legend --json=short | grep -q '"usable":true'; }
 await none_usable
-fails "no device that can" 1 "No device can use PASIDs here" "$ctl" cdi --output="$work/cdi"
+fails "no device that can" 1 "No device can use PASIDs here" cdi --output="$work/cdi"
 tap_equal "writes nothing" "" "$(ls -A "$work/cdi")"
 stop_daemon TERM
-fails "no pasidd" 1 "There is no pasidd at" "$ctl" cdi --output="$work/cdi"
+fails "no pasidd" 1 "There is no pasidd at" cdi --output="$work/cdi"
 tap_done
