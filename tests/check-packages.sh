@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What packages repeat of the tree: its version, the name of its library and the
-# nodes of its symbols, and for Debian the list of its own files.
+# nodes of its symbols, and for Debian the list of its own files; and which package an
+# example is in.
 set -eu
 : "${top_srcdir:=$(cd "$(dirname "$0")/.." && pwd)}"
 # shellcheck source=tests/tap.sh
@@ -32,4 +33,21 @@ tap_equal "debian's symbols have each node" "$(sed -n 's/^\(LIBPASID_[0-9._]*\) 
 # Each package has files to install, and what is there is of a package.
 tap_equal "each package has its list" "$(sed -n 's/^Package: //p' "$debian/control" | sort)" \
         "$(cd "$debian" && printf '%s\n' *.install | sed 's/\.install$//' | sort)"
+
+# SECTION: what a section of the spec has
+section() { sed -n "/^%files$1\$/,/^%[a-z]* *\(-n \)\{0,1\}[a-z]*\$/{/^%files/d;p}" "$spec"; }
+# Patterns on standard input: the examples that they are for
+of_examples() {
+        sed -n 's|.*/examples/||p' | while read -r pattern; do
+                # shellcheck disable=SC2254
+                for name in $examples; do case $name in $pattern) echo "$name" ;; esac; done
+        done | sort | paste -sd' '
+}
+examples=$(grep -o 'doc/examples/[a-z-]*[.][a-z]*' "$top_srcdir/doc/Makemodule.am" | sed 's|.*/||' | sort -u)
+units=$(printf '%s\n' "$examples" | grep '[.]service$\|[.]timer$' | paste -sd' ')
+others=$(printf '%s\n' "$examples" | grep -v '[.]service$\|[.]timer$' | paste -sd' ')
+tap_equal "examples of units come with the daemon" "$units" "$(of_examples <"$debian/pasidd.examples")"
+tap_equal "programs with the library" "$others" "$(of_examples <"$debian/libpasid-dev.examples")"
+tap_equal "the spec has those units there, too" "$units" "$(section "" | of_examples)"
+tap_equal "and those programs" "$others" "$(section " -n libpasid-devel" | of_examples)"
 tap_done
