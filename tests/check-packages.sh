@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What packages repeat of the tree: its version, the name of its library and the
-# nodes of its symbols, and for Debian the list of its own files; and which package an
-# example is in.
+# nodes of its symbols, and for Debian the list of its own files; where libvirt
+# finds its hook, and which package an example is in.
 set -eu
 : "${top_srcdir:=$(cd "$(dirname "$0")/.." && pwd)}"
 # shellcheck source=tests/tap.sh
@@ -36,6 +36,10 @@ tap_equal "each package has its list" "$(sed -n 's/^Package: //p' "$debian/contr
 
 # SECTION: what a section of the spec has
 section() { sed -n "/^%files$1\$/,/^%[a-z]* *\(-n \)\{0,1\}[a-z]*\$/{/^%files/d;p}" "$spec"; }
+link=$(sed -n 's|.*\(/etc/libvirt/hooks/[a-z.]*/[a-z]*\).*|\1|p' "$top_srcdir/client/libvirt/main.c" | head -n 1)
+tap_equal "libvirt finds its hook" "usr/sbin/pasid-libvirt-hook ${link#/}" "$(cat "$debian/pasidd-libvirt.links")"
+tap_equal "with the spec, too" 1 "$(section " libvirt" | grep -cxF "%{_sysconfdir}${link#/etc}")"
+
 # Patterns on standard input: the examples that they are for
 of_examples() {
         sed -n 's|.*/examples/||p' | while read -r pattern; do
