@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Includes point one way: bus -> service -> {store, kernel} -> core, and each
-# foreign library has one place. First this is tried on trees with a planted
-# violation, so that a silent check is known to be a working one.
+# foreign library has one place; libvirt has none, as it waits for its hook. First
+# this is tried on trees with a planted violation, so that a silent check is known
+# to be a working one.
 set -eu
 : "${top_srcdir:=$(cd "$(dirname "$0")/.." && pwd)}"
 # shellcheck source=tests/tap.sh
@@ -48,6 +49,7 @@ violations() {
                 home["json-c/"] = "ctl oci"
                 home["libsmartcols/"] = "ctl"
                 home["libxml/"] = "libvirt"
+                home["libvirt/"] = ""
                 for (h in home)
                         homes[++n_homes] = h
         }
@@ -94,6 +96,16 @@ violations() {
                 if (target ~ /\.\./) bad = 1 # a way around the names that the rules are made of
                 if (bad) print FILENAME ":" FNR ": includes " target
         }' "$scratch/files" $(cat "$scratch/files") || echo "awk failed"
+}
+
+# ROOT: prints "file:line:text" where the hook of libvirt could call libvirt back, by its library or a program like virsh
+calls_back() {
+        (cd "$1" && {
+                grep -nHE '(^|[^[:alnum:]_])(-lvirt|LIBVIRT_(CFLAGS|LIBS)|libvirt(-(qemu|lxc|admin))?[[:blank:]]*([])]|[<>]=))' \
+                        configure.ac client/libvirt/Makemodule.am || true
+                runs='dlopen|popen|system|v?fork|clone3?|posix_spawnp?|exec(l|lp|le|v|vp|ve|vpe)'
+                grep -nHE "(^|[^[:alnum:]_.>])($runs)[[:blank:]]*\\(" client/libvirt/*.[ch] || true
+        })
 }
 
 scratch=$(mktemp -d)
@@ -147,6 +159,8 @@ client/oci/hook.c "internal/errors.h"
 client/oci/hook.c <systemd/sd-bus.h>
 client/ctl/ctl.c <libxml/tree.h>
 client/libvirt/main.c <systemd/sd-bus.h>
+client/libvirt/main.c <libvirt/libvirt.h>
+client/libvirt/reserve.h <libvirt/virterror.h>
 doc/examples/hello.c "internal/cleanup.h"
 include/pasid/pasid.h "internal/cleanup.h"
 include/internal/errors.h "core/core.h"
@@ -166,5 +180,30 @@ client/ctl/ctl.c "internal/cleanup.h"
 client/oci/hook.c <json-c/json.h>
 SOUND
 
+harmless() {
+        planted client/libvirt/main.c '<libxml/parser.h>'
+        # shellcheck disable=SC2016
+        echo 'pasid_libvirt_hook_LDADD = libpasid.la $(LIBXML2_LIBS)' >"$scratch/tree/client/libvirt/Makemodule.am"
+        echo 'PKG_CHECK_MODULES([LIBXML2], [libxml-2.0])' >"$scratch/tree/configure.ac"
+}
+harmless
+tap_none "a sound hook of libvirt is not found" "$(calls_back "$scratch/tree")"
+while read -r file line; do
+        harmless
+        echo "$line" >>"$scratch/tree/$file"
+        tap_equal "a planted $line in $file is found" "$file" "$(calls_back "$scratch/tree" | sed 's/:[0-9]*:.*//')"
+done <<'PLANTED'
+configure.ac PKG_CHECK_MODULES([LIBVIRT], [libvirt])
+configure.ac PKG_CHECK_MODULES([VIRT], [libvirt >= 6.5])
+configure.ac PKG_CHECK_MODULES([VIRT], [libvirt-qemu])
+client/libvirt/Makemodule.am pasid_libvirt_hook_LDADD += -lvirt
+client/libvirt/Makemodule.am pasid_libvirt_hook_LDADD += $(LIBVIRT_LIBS)
+client/libvirt/main.c r = system("virsh list");
+client/libvirt/main.c execvp(argv[0], argv);
+client/libvirt/reserve.c f = popen("virsh list", "re");
+client/libvirt/domain.c library = dlopen("libvirt.so.0", RTLD_NOW);
+PLANTED
+
 tap_none "includes of this tree point one way" "$(violations "$top_srcdir")"
+tap_none "the hook of libvirt never calls libvirt" "$(calls_back "$top_srcdir")"
 tap_done
