@@ -71,7 +71,7 @@ int consumer_check_mapping(const struct kernel_mapping *m, struct refusal *refus
 
 int consumer_method_map(struct call *call) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        struct kernel_mapping m;
+        struct kernel_mapping m = { .fd = -EBADF };
         uint64_t iova;
         uint32_t pasid;
         int r;

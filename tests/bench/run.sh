@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Runs every benchmark and prints one table after the other: `make bench`.
 set -eu
-srcdir=${top_srcdir:?run it by make bench}
 builddir=${top_builddir:?run it by make bench}
 cd "$builddir"
 
