@@ -115,7 +115,7 @@ start_reading 1 "$WIDE" 100
 wait_for has_begun 1
 killed=0 unknown=0
 while [ $killed -lt $KILLS ]; do
-        echo "cycle 1000000 0 1" >&5
+        echo "cycle 1000000 1" >&5
         sleep "0.0$((killed * 37 % 90 + 10))"
         ask c end KILL
         read -r answer <&6

@@ -251,26 +251,47 @@ static int do_vfio_detach(struct tenant *t, char **words) {
         return r < 0 ? fail(t, r, false) : done();
 }
 
-/* cycle COUNT PASID MEMORY: alloc with attach, map, unmap, detach, free, over and over */
-static int do_cycle(struct tenant *t, char **words) {
+static int cycle_step_by_step(struct tenant *t, const struct memory *m) {
         struct pasid_alloc_options options = PASID_ALLOC_OPTIONS_INIT;
-        const struct memory *m = &t->memories[number(words[2]) % MEMORIES_MAX];
+        uint32_t pasid;
+        uint64_t iova;
+        int r;
 
         options.attach = true;
-        for (uint64_t i = number(words[1]); i > 0; i--) {
-                uint32_t pasid;
-                uint64_t iova;
-                int r;
+        r = pasid_alloc(t->consumer, 0, 0, NULL, 0, &options, &pasid);
+        if (r >= 0)
+                r = pasid_map(t->consumer, pasid, m->fd, 0, m->size, 0, PASID_MAP_READ | PASID_MAP_WRITE, &iova);
+        if (r >= 0)
+                r = pasid_unmap(t->consumer, pasid, iova, m->size, NULL);
+        if (r >= 0)
+                r = pasid_detach(t->consumer, pasid);
+        return r < 0 ? r : pasid_free(t->consumer, pasid);
+}
 
-                r = pasid_alloc(t->consumer, 0, 0, NULL, 0, &options, &pasid);
-                if (r >= 0)
-                        r = pasid_map(t->consumer, pasid, m->fd, 0, m->size, 0, PASID_MAP_READ | PASID_MAP_WRITE, &iova);
-                if (r >= 0)
-                        r = pasid_unmap(t->consumer, pasid, iova, m->size, NULL);
-                if (r >= 0)
-                        r = pasid_detach(t->consumer, pasid);
-                if (r >= 0)
-                        r = pasid_free(t->consumer, pasid);
+static int cycle_at_once(struct tenant *t, const struct memory *m) {
+        struct pasid_alloc_options options = PASID_ALLOC_OPTIONS_INIT;
+        struct pasid_mapping map = PASID_MAPPING_INIT;
+        uint32_t pasid;
+        int r;
+
+        map.memory_fd = m->fd;
+        map.length = m->size;
+        map.iova = m->size;
+        map.flags = PASID_MAP_READ | PASID_MAP_WRITE | PASID_MAP_FIXED;
+        options.map = &map;
+        r = pasid_alloc(t->consumer, 0, 0, NULL, 0, &options, &pasid);
+        if (r >= 0)
+                r = pasid_detach(t->consumer, pasid);
+        return r < 0 ? r : pasid_free(t->consumer, pasid);
+}
+
+/* cycle COUNT MEMORY: alloc, attach, map, detach, free, over and over; every fourth in steps, and with an unmap */
+static int do_cycle(struct tenant *t, char **words) {
+        const struct memory *m = &t->memories[number(words[2]) % MEMORIES_MAX];
+
+        for (uint64_t i = number(words[1]); i > 0; i--) {
+                int r = i % 4 == 0 ? cycle_step_by_step(t, m) : cycle_at_once(t, m);
+
                 if (r < 0)
                         return fail(t, r, true);
         }
