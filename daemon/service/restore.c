@@ -3,8 +3,9 @@
  * After a restart. The descriptors that came back still have everything in the
  * kernel as it was, and DMA goes on while this is done: what is kept is not
  * touched but for an attach to the page table that it has, which does nothing
- * unless an earlier pasidd died between detaching it and saying so. What the
- * table does not know of died unacknowledged, and is taken out.
+ * unless an earlier pasidd died between detaching it and saying so, or between
+ * writing down a new one and attaching it. What the table does not know of
+ * died unacknowledged, and is taken out.
  */
 #include "service/restore.h"
 
