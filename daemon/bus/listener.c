@@ -359,6 +359,8 @@ int listener_new(struct bus *bus, const struct bus_params *params, struct listen
                 r = add_timer(bus->event, &l->half_open_timer, on_half_open, l);
                 if (r >= 0)
                         r = add_timer(bus->event, &l->pause_timer, on_pause_over, l);
+                if (r >= 0) /* the loop's own would make a rest of a quarter of a second of each */
+                        r = sd_event_source_set_time_accuracy(l->pause_timer, 1);
                 if (r >= 0)
                         r = sd_event_add_defer(bus->event, &l->reaper, on_reap, l);
                 if (r >= 0)
