@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <sys/queue.h>
+#include <time.h>
 
 #include <systemd/sd-bus.h>
 
@@ -25,6 +26,14 @@ struct poll_set;
 struct signals;
 
 TAILQ_HEAD(connection_list, connection);
+
+/* CLOCK_MONOTONIC as it is; that of the event loop stands still for a turn. */
+static inline uint64_t exact_usec(void) {
+        struct timespec ts;
+
+        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
+}
 
 /* "1 consumer", "2 consumers" */
 static inline const char *plural(int n) {

@@ -12,7 +12,6 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "bus/busy.h"
 #include "bus/listener.h"
@@ -155,19 +154,12 @@ static int step(struct connection *c) {
         return r;
 }
 
-static uint64_t now_usec(void) {
-        struct timespec ts;
-
-        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
-}
-
 /*
  * Each microsecond of work is paid with three, of which two are for others, if there are any. A page of a list, or a
  * large array, takes longer than a hundred small calls: by turns alone its sender would have half of the time, or more.
  */
 static void settle_turn(struct connection *c, uint64_t begin) {
-        uint64_t end = now_usec();
+        uint64_t end = exact_usec();
 
         c->paid_until = (c->paid_until > begin ? c->paid_until : begin) + (end - begin) * SHARE;
         if (c->paid_until <= end + ALLOWANCE_USEC ||
@@ -180,7 +172,7 @@ static void settle_turn(struct connection *c, uint64_t begin) {
 }
 
 static void process(struct connection *c, bool can_write) {
-        uint64_t begin = now_usec(), end = begin + USEC_PER_TURN;
+        uint64_t begin = exact_usec(), end = begin + USEC_PER_TURN;
         int r = 1;
 
         c->is_processing = true;
@@ -196,7 +188,7 @@ static void process(struct connection *c, bool can_write) {
                 if (r > 0 && c->n_silent == 0 && c->is_drained) { /* a message was dispatched */
                         if (!has_unread(c) && bytes_received(c) == 0)
                                 r = 0; /* a client that waits for its reply: asking the socket again would delay it */
-                        else if (now_usec() >= end || poll_set_has_others(c->link.bus->poll_set, &c->poll))
+                        else if (exact_usec() >= end || poll_set_has_others(c->link.bus->poll_set, &c->poll))
                                 break;
                 }
         }

@@ -236,13 +236,6 @@ static void pause_accepting(struct listener *l, uint64_t until) {
         set_doors(l, SD_EVENT_OFF);
 }
 
-static uint64_t exact_usec(void) {
-        struct timespec ts;
-
-        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
-}
-
 /* Who connects without end has a share of the loop, as who asks without end has one; all of it, if nobody asks. */
 static void settle_turn(struct listener *l, uint64_t begin) {
         uint64_t end = exact_usec();
