@@ -7,8 +7,7 @@
 
 #include <errno.h>
 
-#define EXPIRE_CHUNK 1024               /* rows before others have their turn */
-#define RETRY_USEC (5 * 1000000ULL)     /* after the table refused */
+#define EXPIRE_CHUNK 1024 /* rows before others have their turn */
 
 int service_expire(struct service *s, const struct moment *now, size_t max) {
         size_t n = 0;
@@ -62,7 +61,7 @@ void service_retry_cooling(struct service *s) {
         if (!s->cooling_source || next == UINT64_MAX)
                 return;
         service_get_moment(s, &now);
-        later = now.boottime_usec + RETRY_USEC;
+        later = now.boottime_usec + s->retry_usec;
         (void) arm(s, next > later ? next : later);
 }
 
@@ -80,7 +79,7 @@ static int on_cooling(sd_event_source *source, uint64_t usec, void *userdata) {
         r = service_expire(s, &now, EXPIRE_CHUNK);
         if (service_is_pending(s))
                 return 0; /* the commit arms the timer again */
-        return r < 0 ? arm(s, now.boottime_usec + RETRY_USEC) : service_arm_cooling(s);
+        return r < 0 ? arm(s, now.boottime_usec + s->retry_usec) : service_arm_cooling(s);
 }
 
 int service_cooling_init(struct service *s) {

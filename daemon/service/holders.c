@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RETRY_USEC (5 * 1000000ULL)
-
 /* Until the commit that ended its consumers. */
 struct gone {
         struct service *service;
@@ -79,7 +77,7 @@ static void forget(struct gone *gone) {
 }
 
 static void retry_later(struct service *s) {
-        if (sd_event_source_set_time_relative(s->gone_source, RETRY_USEC) >= 0)
+        if (sd_event_source_set_time_relative(s->gone_source, s->retry_usec) >= 0)
                 (void) sd_event_source_set_enabled(s->gone_source, SD_EVENT_ONESHOT);
 }
 

@@ -15,8 +15,7 @@
 #include "log.h"
 
 #define WALKS_PER_SEC 8
-#define SETTLE_USEC (50 * 1000ULL)     /* one change of a driver is several pieces of news */
-#define RETRY_USEC (5 * 1000000ULL)    /* after the table refused */
+#define SETTLE_USEC (50 * 1000ULL) /* one change of a driver is several pieces of news */
 
 /* Its consumers' rows still say otherwise in the table. */
 struct lost_device {
@@ -132,7 +131,7 @@ static void lose_all(struct service *s) {
                 TAILQ_REMOVE(&s->lost_devices, lost, entry);
                 free(lost);
         }
-        if (!TAILQ_EMPTY(&s->lost_devices) && sd_event_source_set_time_relative(s->lost_source, RETRY_USEC) >= 0)
+        if (!TAILQ_EMPTY(&s->lost_devices) && sd_event_source_set_time_relative(s->lost_source, s->retry_usec) >= 0)
                 (void) sd_event_source_set_enabled(s->lost_source, SD_EVENT_ONESHOT);
 }
 

@@ -14,7 +14,6 @@
 #include "log.h"
 
 #define SWEEP_USEC (60 * 1000000ULL)
-#define RETRY_USEC (5 * 1000000ULL)
 #define SWEEP_SHARE 20 /* those that requests ask for get one part in so many of the time */
 
 static uint64_t now_usec(void) {
@@ -53,7 +52,7 @@ static int run(struct service *s) {
                 r = service_exit_consumer(s, c, "holder-gone", &refusal); /* w may be gone after this */
                 if (r < 0) {
                         log_warning("That consumer could not be ended, and is tried again: %s", refusal.text);
-                        arm(s, RETRY_USEC);
+                        arm(s, s->retry_usec);
                         return r;
                 }
                 n++;
@@ -144,7 +143,7 @@ void reaper_abandoned(struct service *s) {
         while (TAILQ_FIRST(&s->new_watches))
                 (void) hold_watch_free(TAILQ_FIRST(&s->new_watches));
         if (!TAILQ_EMPTY(&s->over_watches))
-                arm(s, RETRY_USEC);
+                arm(s, s->retry_usec);
 }
 
 int reaper_init(struct service *s) {

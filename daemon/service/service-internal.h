@@ -33,6 +33,7 @@ TAILQ_HEAD(lost_device_list, lost_device);
 
 struct service {
         sd_event *event;
+        uint64_t retry_usec; /* after table or kernel refused what nobody waits for */
         sd_event_source *commit_source;
         sd_event_source *cooling_source;
         uint64_t cooling_armed;    /* CLOCK_BOOTTIME the source is set to, UINT64_MAX while it is off */

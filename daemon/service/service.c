@@ -11,6 +11,8 @@
 #include <string.h>
 #include <time.h>
 
+#define RETRY_USEC (5 * 1000000ULL) /* unless told otherwise */
+
 static uint64_t clock_usec(clockid_t clock) {
         struct timespec ts;
 
@@ -149,6 +151,7 @@ int service_new(const struct service_params *params, struct service **ret, struc
         s->cgroupfs = params->cgroupfs;
         s->get_moment = params->get_moment ?: get_real_moment;
         s->clock_userdata = params->clock_userdata;
+        s->retry_usec = params->retry_usec > 0 ? params->retry_usec : RETRY_USEC;
 
         r = service_setup(s, params, refusal);
         if (r < 0) {
