@@ -10,7 +10,7 @@ packages_build=(gcc g++ libc6-dev make autoconf automake libtool pkgconf
         libsystemd-dev libsqlite3-dev libjson-c-dev libpci-dev libinih-dev libsmartcols-dev libxml2-dev pci.ids scdoc)
 # To test as well:
 packages_test=(check libsubunit-dev dbus dbus-broker libglib2.0-bin systemd sqlite3 libxml2-utils python3 python3-dbus xz-utils
-        abigail-tools crun busybox-static jq)
+        abigail-tools crun busybox-static jq strace)
 # shellcheck disable=SC2034
 # To test with every tool:
 packages_tools=(ccache clang libclang-rt-dev clang-tidy cppcheck shellcheck valgrind)

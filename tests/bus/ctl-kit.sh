@@ -2,12 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Words of the tests of pasidctl, read by them when they have read tap.sh: $ctl,
 # and what it prints and refuses, compared. $work and $uid are the test's.
-ctl=$top_builddir/pasidctl
-if [ -x "$top_builddir/.libs/pasidctl" ]; then
-        # Hundreds of calls: each spared the script that looks for the library.
-        ctl=$top_builddir/.libs/pasidctl
-        export LD_LIBRARY_PATH="$top_builddir/.libs"
-fi
+# shellcheck source=tests/programs.sh
+. "$top_srcdir/tests/programs.sh"
+ctl=$(program pasidctl)
 
 answers() { "$ctl" status >/dev/null 2>&1; }
 

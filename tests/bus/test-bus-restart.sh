@@ -9,8 +9,10 @@ set -eu
 : "${top_builddir:=.}"
 # shellcheck source=tests/tap.sh
 . "$top_srcdir/tests/tap.sh"
+# shellcheck source=tests/programs.sh
+. "$top_srcdir/tests/programs.sh"
 
-ctl=$top_builddir/pasidctl
+ctl=$(program pasidctl)
 work=$(mktemp -d)
 export PASIDD_ADDRESS="unix:path=$work/pasidd.sock"
 export LC_ALL=C.UTF-8

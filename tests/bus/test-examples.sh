@@ -8,6 +8,8 @@ set -eu
 : "${top_builddir:=.}"
 # shellcheck source=tests/tap.sh
 . "$top_srcdir/tests/tap.sh"
+# shellcheck source=tests/programs.sh
+. "$top_srcdir/tests/programs.sh"
 
 if [ "${1-}" != inside ]; then
         status=0
@@ -21,12 +23,7 @@ ReuseDelaySec=0" sh "$0" inside || status=$?
 fi
 
 export DBUS_SYSTEM_BUS_ADDRESS="$PASIDD_BUS_ADDRESS"
-ctl=$top_builddir/pasidctl
-if [ -x "$top_builddir/.libs/pasidctl" ]; then
-        # Each call spared the script that looks for the library.
-        ctl=$top_builddir/.libs/pasidctl
-        export LD_LIBRARY_PATH="$top_builddir/.libs"
-fi
+ctl=$(program pasidctl)
 work=$PASIDD_DIR
 mkfifo "$work/input"
 

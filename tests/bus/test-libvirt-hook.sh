@@ -9,6 +9,10 @@ set -eu
 : "${top_builddir:=.}"
 # shellcheck source=tests/tap.sh
 . "$top_srcdir/tests/tap.sh"
+# shellcheck source=tests/killed.sh
+. "$top_srcdir/tests/killed.sh"
+# shellcheck source=tests/programs.sh
+. "$top_srcdir/tests/programs.sh"
 
 if [ "${1-}" != inside ]; then
         exec "$top_builddir/tests/bus/with-daemon" --devices --config="[Daemon]
@@ -17,14 +21,8 @@ ReuseDelaySec=0
 PasidsPerConsumer=100" sh "$0" inside
 fi
 
-hook=$top_builddir/pasid-libvirt-hook
-ctl=$top_builddir/pasidctl
-if [ -x "$top_builddir/.libs/pasidctl" ]; then
-        # Each call spared the script that looks for the library.
-        ctl=$top_builddir/.libs/pasidctl
-        hook=$top_builddir/.libs/pasid-libvirt-hook
-        export LD_LIBRARY_PATH="$top_builddir/.libs"
-fi
+hook=$(program pasid-libvirt-hook)
+ctl=$(program pasidctl)
 xml=$top_srcdir/tests/data/libvirt-vm-1.xml
 work=$PASIDD_DIR
 uid=$(id -u)
@@ -122,6 +120,39 @@ refused "half an XML" "cannot be read: line" "$work/half.xml"
 refused "a document type" "document type" "$work/bomb.xml"
 matches "without end" "1 *more than 16777216 bytes*" "$(hook prepare begin /dev/zero)"
 matches "no file" "1 *Is a directory*" "$(hook prepare begin "$work")"
+
+# --- killed half-way ---
+
+# OPERATION SUB-OPERATION WANTED NAME: $before, the hook killed at each of its calls, and what $after prints then
+kill_at_each_call() {
+        killed_begin
+        while killed_next; do
+                "$before" >/dev/null
+                kill_at_call "$xml" "$hook" vm-1 "$1" "$2" -
+                [ "$("$after")" = "$3" ] || killed_wrong
+                hook release end >/dev/null
+        done
+        killed_end "$4"
+}
+prepare_again() { echo "$(hook prepare begin)$(numbers)"; }
+release_again() { echo "$(hook release end)$("$ctl" consumers)"; }
+if can_kill_at_calls; then
+        count_calls "$xml" "$hook" vm-1 prepare begin -
+        tap_equal "it does its work when it is watched" "16 17 18" "$(numbers)"
+        hook release end >/dev/null
+        before=true after=release_again
+        kill_at_each_call prepare begin "0 " "killed at each call of prepare, then its end: nothing stays"
+        after=prepare_again
+        kill_at_each_call prepare begin "0 16 17 18" "killed at each call of prepare, then started again: it has its numbers"
+        hook prepare begin >/dev/null
+        count_calls "$xml" "$hook" vm-1 release end -
+        before=prepare_again
+        kill_at_each_call release end "0 16 17 18" "killed at each call of release, then started again: it has its numbers"
+        after=release_again
+        kill_at_each_call release end "0 " "killed at each call of release, then its end told again: nothing stays"
+else
+        tap_skip "killed half-way" "no strace that may trace"
+fi
 
 # --- no permission ---
 

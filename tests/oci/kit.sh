@@ -4,16 +4,11 @@
 # on a kernel that attaches whatever it is asked to, and bundles. Read before
 # anything is started; sets $work, which is gone at the end.
 
-ctl=$top_builddir/pasidctl
+# shellcheck source=tests/programs.sh
+. "$top_srcdir/tests/programs.sh"
+ctl=$(program pasidctl)
 # shellcheck disable=SC2034
-hook=$top_builddir/pasid-oci-hook
-# Past libtool's scripts, which take longer than the programs.
-if [ -x "$top_builddir/.libs/pasid-oci-hook" ]; then
-        export LD_LIBRARY_PATH="$top_builddir/.libs${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-        ctl=$top_builddir/.libs/pasidctl
-        # shellcheck disable=SC2034
-        hook=$top_builddir/.libs/pasid-oci-hook
-fi
+hook=$(program pasid-oci-hook)
 work=$(mktemp -d)
 chmod 755 "$work"
 export PASIDD_ADDRESS="unix:path=$work/pasidd.sock"

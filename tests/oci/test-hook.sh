@@ -10,6 +10,8 @@ set -eu
 . "$top_srcdir/tests/tap.sh"
 # shellcheck source=tests/oci/kit.sh
 . "$top_srcdir/tests/oci/kit.sh"
+# shellcheck source=tests/killed.sh
+. "$top_srcdir/tests/killed.sh"
 
 containers=
 cgroup=
@@ -380,19 +382,47 @@ fi
 
 # --- killed half-way ---
 
-start_container
+# OCCASION: the hook is killed at each of its calls; its container is told of by its poststop, or simply gone.
+kill_at_each_call() {
+        killed_begin "$1"
+        while killed_next; do
+                start_container
+                state c1 $container >"$work/stdin"
+                if [ "$1" = poststop ]; then
+                        create c1 $container || killed_wrong
+                        kill_container $container
+                        state c1 0 >"$work/stdin"
+                fi
+                kill_at_call "$work/stdin" "$hook" "$1"
+                [ "$1" = poststop ] || kill_container $container
+                [ $((call % 2)) -eq 0 ] || stop c1 || killed_wrong
+                await has_none || killed_wrong
+        done
+        killed_end "$who: killed at each call of $1: nothing stays"
+}
 config '"org.pasidd.device":"0000:01:00.0","org.pasidd.count":"9"'
-kill -s STOP "$daemon"
-state c1 $container | "$hook" createRuntime 2>/dev/null &
-sleeper=$!
-is_asking() { grep -q 'poll\|sigtimedwait' "/proc/$sleeper/wchan" 2>/dev/null || [ "$(awk '{ print $3 }' "/proc/$sleeper/stat" 2>/dev/null)" = S ]; }
-await is_asking
-kill -s KILL $sleeper
-wait $sleeper 2>/dev/null || true
-kill -s CONT "$daemon"
-kill_container $container
-await has_none
-tap_equal "$who: a hook that is killed half-way leaves nothing when its container is gone" 0 $?
+if can_kill_at_calls; then
+        start_container
+        create c1 $container # what it makes once is there from now on
+        kill_container $container
+        await has_none
+        start_container
+        state c1 $container >"$work/stdin"
+        count_calls "$work/stdin" "$hook" createRuntime
+        tap_equal "$who: it does its work when it is watched" 9 "$(numbers c1 | wc -w | awk '{ print $1 / 2 }')"
+        kill_container $container
+        await has_none
+        kill_at_each_call createRuntime
+        count_calls "$work/stdin" "$hook" poststop
+        kill_at_each_call poststop
+        config '"org.pasidd.device":"0000:01:00.0","org.pasidd.count":"100"'
+        start_container
+        try "all of them can be had again" 0 "" create c1 $container
+        kill_container $container
+        await has_none
+else
+        tap_skip "$who: killed half-way" "no strace that may trace"
+fi
 
 # --- no permission ---
 

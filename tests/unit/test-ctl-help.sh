@@ -5,7 +5,6 @@
 # shellcheck disable=SC2016
 set -eu
 : "${top_srcdir:=.}" "${top_builddir:=.}"
-ctl=$top_builddir/pasidctl
 man=$top_srcdir/man/pasidctl.1.scd
 bash=$top_srcdir/client/ctl/completion/bash/pasidctl
 zsh=$top_srcdir/client/ctl/completion/zsh/_pasidctl
@@ -17,6 +16,9 @@ export LC_ALL
 
 # shellcheck source=tests/tap.sh
 . "$top_srcdir/tests/tap.sh"
+# shellcheck source=tests/programs.sh
+. "$top_srcdir/tests/programs.sh"
+ctl=$(program pasidctl)
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
