@@ -17,6 +17,7 @@
 
 #define CALLS_MAX 2048
 #define WAIT_SEC 10
+#define PATIENCE_MSEC 600000 /* of a client that has no timeout of its own: there are slow machines, and slow tools */
 
 struct fake {
         pthread_t thread;
@@ -253,7 +254,7 @@ struct pasid_client *fake_client(const char *address, uint64_t timeout_msec) {
         struct pasid_client *client = NULL;
 
         options.address = address;
-        options.timeout_usec = timeout_msec * 1000;
+        options.timeout_usec = (timeout_msec > 0 ? timeout_msec : PATIENCE_MSEC) * 1000;
         ck_assert_int_eq(pasid_client_new(&options, &client), 0);
         ck_assert_ptr_nonnull(client);
         return client;

@@ -34,7 +34,7 @@ const char *fake_address(struct fake *fake); /* as PASIDD_ADDRESS */
 const char *fake_bus_address(struct fake *fake); /* the same socket as a message bus */
 const char *fake_path(struct fake *fake);
 
-/* Clients and a consumer of it, asserted to come about. */
+/* Clients and a consumer of it, asserted to come about. 0: a timeout that none runs into. */
 struct pasid_client *fake_client(const char *address, uint64_t timeout_msec);
 struct pasid_consumer *fake_consumer(struct pasid_client *client);
 
