@@ -16,7 +16,10 @@ packages_test=(check libsubunit-dev dbus dbus-broker libglib2.0-bin systemd sqli
 packages_tools=(ccache clang libclang-rt-dev clang-tidy cppcheck shellcheck valgrind)
 # shellcheck disable=SC2034
 # To test in a virtual machine (tests/vm/run), for which it builds a kernel, too:
-packages_vm=(flex bison bc libelf-dev cpio xz-utils busybox-static jq mmdebstrap e2fsprogs fakeroot debian-archive-keyring)
+packages_vm=(flex bison bc libelf-dev cpio xz-utils busybox-static jq e2fsprogs debian-archive-keyring)
+# shellcheck disable=SC2034
+# Its guest with systemd:
+packages_vm_system=(mmdebstrap fakeroot)
 # shellcheck disable=SC2034
 # To build packages (tools/packages), of which one of those tests is, too:
 packages_deb=(dpkg-dev debhelper)

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2119
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Machine: first
+# Machine: first second
 # What pasidd adds to the system calls. The figures are for reading: a slow
 # machine fails nothing, only a call that does.
 # shellcheck source=tests/tap.sh

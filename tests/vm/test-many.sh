@@ -1,8 +1,9 @@
 # shellcheck shell=sh disable=SC2119
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Machine: first
+# Machine: first second
 # Limit: 900
-# Many attachments at once, and many one after the other: nothing grows. More:
+# Many attachments at once, and many one after the other: nothing grows. With
+# second-stage tables, where the two processors get in each other's way, a tenth. More:
 # PASIDD_VM_APPEND=cycles=100000 tests/vm/run many
 # shellcheck source=tests/tap.sh
 . /tests/tap.sh
@@ -12,7 +13,10 @@
 . /tests/tenants.sh
 
 CYCLES=$(boot_parameter cycles)
-CYCLES=${CYCLES:-10000}
+case $(boot_parameter pasidd.machine) in
+first) : "${CYCLES:=10000}" ;;
+*) : "${CYCLES:=1000}" ;;
+esac
 ATTACHED=1000
 
 bind_vfio "$WIDE"
@@ -62,8 +66,9 @@ free_memory() {
 expect "a consumer again" ok a init many "$WIDE"
 expect "memory" "ok 0" a memory 65536 0x41
 expect "500 cycles to warm up" ok a cycle 500 0
-before_descriptors=$(descriptors) before_resident=$(resident) before_free=$(free_memory)
+before_id=$(next-id "$pasidd") before_descriptors=$(descriptors) before_resident=$(resident) before_free=$(free_memory)
 expect "$CYCLES cycles of alloc, attach, map, detach, free" ok a cycle "$CYCLES" 0
+tap_equal "no more objects of the kernel's: the next has the same id" "$before_id" "$(next-id "$pasidd")"
 tap_equal "no more file descriptors" "$before_descriptors" "$(descriptors)"
 after_resident=$(resident) after_free=$(free_memory)
 echo "# pasidd: $before_resident KiB before, $after_resident KiB after; free in the kernel: $before_free KiB, $after_free KiB"

@@ -76,7 +76,14 @@ tap_equal "which has all now" pasidd "$(owners)"
 tap_equal "and leaves the socket the group's" "pasid 660" "$(stat -c '%G %a' /run/pasidd/pasidd.sock)"
 replace "systemctl restart" systemctl restart pasidd.service
 replace "SIGKILL" systemctl kill --signal=KILL pasidd.service
+drop_in watchdog <<CONF
+[Service]
+WatchdogSec=2
+CONF
 replace "systemctl restart again" systemctl restart pasidd.service
+replace "it hangs, and the watchdog kills it" systemctl kill --signal=STOP pasidd.service
+tap_equal "as the journal says" 1 "$(journalctl --boot --unit=pasidd.service --output=cat --no-pager --quiet | grep -c 'Watchdog timeout')"
+rm /run/systemd/system/pasidd.service.d/watchdog.conf
 systemctl daemon-reexec
 replace "a restart after systemctl daemon-reexec" systemctl restart pasidd.service
 pid=$(main_pid)

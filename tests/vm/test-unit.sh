@@ -84,6 +84,9 @@ systemctl restart pasidd.service
 tap_equal "with it one is" 1 "$(pasidctl alloc barred --attach | wc -l)"
 pasidctl exit barred
 systemctl stop pasidd.service pasidd.socket
+tap_equal "a call on the bus starts it again" "0 active" \
+        "$(busctl --system call org.pasidd1 /org/pasidd1 org.freedesktop.DBus.Peer Ping >/dev/null; echo "$?" "$(systemctl is-active pasidd.service)")"
+systemctl stop pasidd.service pasidd.socket
 tap_equal "it stops as it should" success "$(systemctl show --value --property=Result pasidd.service)"
 tap_none "nothing went wrong on the way" "$(journalctl --boot --unit=pasidd.service --priority=err --output=cat --no-pager --quiet |
         grep -v 'SIGKILL\|killed' || true)"

@@ -27,7 +27,6 @@
 #define ROUNDS 200
 #define IN_A_ROW 20
 #define MANY 1000
-#define EDGE 50 /* of the many, at each end */
 #define MEMORY 65536U
 #define ADDRESS UINT64_C(0x100000)
 
@@ -77,7 +76,7 @@ static double ping(sd_bus *bus) {
         return now() - start;
 }
 
-static struct pasid_consumer *init(struct pasid_client *client, const char *device) {
+static struct pasid_consumer *init(struct pasid_client *client, const char *name, const char *device) {
         struct pasid_consumer_options options = PASID_CONSUMER_OPTIONS_INIT;
         const char *devices[] = { device, NULL };
         struct pasid_consumer *consumer;
@@ -85,7 +84,7 @@ static struct pasid_consumer *init(struct pasid_client *client, const char *devi
 
         options.devices = devices;
         options.mode = PASID_MODE_MEDIATED;
-        r = pasid_consumer_init(client, "cost", &options, &consumer);
+        r = pasid_consumer_init(client, name, &options, &consumer);
         if (r < 0)
                 fail(pasid_strerror_last(client), r);
         return consumer;
@@ -130,7 +129,7 @@ struct medians {
 
 /* In turns, so that a machine that becomes slower does so for all. */
 static struct medians through_pasidd(struct pasid_client *client, const char *device, int memory) {
-        struct pasid_consumer *consumer = init(client, device);
+        struct pasid_consumer *consumer = init(client, "cost", device);
         double pings[ROUNDS], ones[ROUNDS], twos[ROUNDS];
         sd_bus *bus = connect_for_pings();
         uint32_t pasid;
@@ -153,17 +152,30 @@ static struct medians through_pasidd(struct pasid_client *client, const char *de
         return (struct medians) { median(pings, ROUNDS), median(ones, ROUNDS), median(twos, ROUNDS) };
 }
 
+/* In turns, too: one consumer has no other number, one has many. */
 static void many(struct pasid_client *client, const char *device) {
-        struct pasid_consumer *consumer = init(client, device);
-        double times[MANY];
+        struct pasid_consumer *empty = init(client, "empty", device), *full = init(client, "full", device);
+        double firsts[ROUNDS], lasts[ROUNDS];
         uint32_t pasid;
 
-        for (size_t i = 0; i < MANY; i++)
-                times[i] = in_two_calls(client, consumer, -1, &pasid);
-        (void) printf("Alloc and attach, the first %d: %.0f us; the last %d of %d: %.0f us\n", EDGE, median(times, EDGE), EDGE, MANY,
-                      median(times + MANY - EDGE, EDGE));
-        (void) pasid_consumer_exit(consumer);
-        pasid_consumer_free(consumer);
+        for (size_t i = 1; i < MANY; i++)
+                (void) in_two_calls(client, full, -1, &pasid);
+        for (size_t i = 0; i < ROUNDS; i += IN_A_ROW) {
+                for (size_t k = i; k < i + IN_A_ROW; k++) {
+                        firsts[k] = in_two_calls(client, empty, -1, &pasid);
+                        (void) pasid_free(empty, pasid);
+                }
+                for (size_t k = i; k < i + IN_A_ROW; k++) {
+                        lasts[k] = in_two_calls(client, full, -1, &pasid);
+                        (void) pasid_free(full, pasid);
+                }
+        }
+        (void) printf("Alloc and attach, a consumer's first number: %.0f us; its %dth: %.0f us\n", median(firsts, ROUNDS), MANY,
+                      median(lasts, ROUNDS));
+        (void) pasid_consumer_exit(empty);
+        (void) pasid_consumer_exit(full);
+        pasid_consumer_free(empty);
+        pasid_consumer_free(full);
 }
 
 static double by_itself(struct pasid_client *client, const char *device, int memory) {

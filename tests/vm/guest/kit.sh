@@ -105,6 +105,13 @@ iommu_table() {
         cat "/sys/kernel/debug/iommu/intel/$1/$(printf %x "$2")/domain_translation_struct" 2>/dev/null
 }
 
+# In the guest with systemd: the machine starts anew, and this test once more, with $RESTARTED set
+restart_machine() {
+        echo "$tap_count" >/tests/restarted
+        exit
+}
+tap_count=${RESTARTED:-$tap_count}
+
 # KEY: one value of the kernel's command line
 boot_parameter() {
         tr ' ' '\n' </proc/cmdline | sed -n "s/^$1=//p" | tail -n 1

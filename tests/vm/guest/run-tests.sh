@@ -12,16 +12,34 @@ leave() {
         poweroff -f
 }
 
+# TEST: the machine starts anew, and the tests with that one
+restart_with() {
+        sed -n "/^$1 /,\$p" /tests/list >/tests/rest
+        mv /tests/rest /tests/list
+        systemctl reboot
+        exec sleep infinity
+}
+
 # COMMAND: run before and after each test, so that the next finds nothing of the last
 run_tests() {
         while read -r name limit; do
-                "$1"
-                echo "@@ begin $name"
+                RESTARTED=
+                if [ -e /tests/restarted ]; then
+                        RESTARTED=$(cat /tests/restarted)
+                        rm /tests/restarted
+                else
+                        "$1"
+                        echo "@@ begin $name"
+                fi
+                export RESTARTED
                 (cd /tmp && exec timeout "$limit" sh "/tests/test-$name.sh") </dev/null 2>&1
                 status=$?
                 # 124 by coreutils, 143 by busybox
                 if [ "$status" -eq 124 ] || [ "$status" -eq 143 ]; then
                         echo "# $name took longer than its limit of $limit s"
+                fi
+                if [ -e /tests/restarted ]; then
+                        restart_with "$name"
                 fi
                 "$1"
                 echo "@@ end $name $status"

@@ -46,25 +46,26 @@ make_memory_directory() {
 
 # GUEST MACHINE INITRAMFS: starts the devices and sets $qemu_arguments
 prepare_machine() {
-        local guest=$1 machine=$2 initramfs=$3 size=512M item slot options extra socket iommu
+        local guest=$1 machine=$2 initramfs=$3 size=512M item slot options extra socket iommu processors=1
 
         [[ $guest == quick ]] || size=768M
         make_memory_directory "$size"
         truncate -s "$size" "$memory/ram"
         case $machine in
         first) iommu=scalable-mode=on,pasid-bits=20,fsts=on ;;
-        second) iommu=scalable-mode=on,pasid-bits=20 ;;
+        second) iommu=scalable-mode=on,pasid-bits=20 processors=2 ;;
         legacy) iommu=scalable-mode=off ;;
         *) die "no machine \"$machine\"; there are: $machines" ;;
         esac
         # shellcheck disable=SC2054
-        qemu_arguments=(-machine q35,accel=tcg,memory-backend=ram -cpu qemu64,+rdrand -smp 2 -m "$size"
+        qemu_arguments=(-machine q35,accel=tcg,memory-backend=ram -cpu qemu64,+rdrand -smp "$processors" -m "$size"
                 -object "memory-backend-file,id=ram,mem-path=$memory/ram,size=$size,share=on"
-                -nodefaults -no-user-config -display none -no-reboot
+                -nodefaults -no-user-config -display none
                 -device isa-debug-exit,iobase=0xf4,iosize=1
                 -device "intel-iommu,$iommu,caching-mode=on,intremap=on"
                 -kernel "$kernel" -initrd "$initramfs"
                 -append "console=ttyS0 quiet loglevel=5 panic=-1 systemd.show_status=error pasidd.machine=$machine ${PASIDD_VM_APPEND-}")
+        [[ $guest == systemd ]] || qemu_arguments+=(-no-reboot)
         if [[ $guest == systemd ]]; then
                 # What the guest writes to its disk is lost with it.
                 # shellcheck disable=SC2054
