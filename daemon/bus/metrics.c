@@ -82,38 +82,36 @@ static const char *space_text(int32_t space, char text[static NUMBER_TEXT_MAX]) 
         return text;
 }
 
-/* The widest device of a group that can use PASIDs; 0 without one, or if an earlier device told of the group already. */
-static uint32_t width_of_group(const struct device_list *devices, size_t first) {
-        int32_t group = devices->devices[first].iommu_group;
+/* What the widest device of the space that can use PASIDs has; 0 without one. */
+static uint32_t width_of_space(const struct device_list *devices, int32_t space) {
         uint32_t max = 0;
 
         for (size_t i = 0; i < devices->n_devices; i++) {
                 const struct device_info *info = &devices->devices[i];
 
-                if (info->iommu_group != group || !info->usable)
-                        continue;
-                if (i < first)
-                        return 0;
-                max = info->max_pasid > max ? info->max_pasid : max;
+                if (info->iommu_group == space && info->usable && info->max_pasid > max)
+                        max = info->max_pasid;
         }
-        return devices->devices[first].usable ? max : 0;
+        return space == SPACE_HOST ? NUMBER_MAX : max;
 }
 
-typedef void (*space_func_t)(struct families *f, const struct core *core, int32_t space, uint32_t max);
-
-static void each_space(struct families *f, struct service *s, space_func_t func) {
+/* Ascending: those of which the core knows, as numbers stay when their devices go, and those that a device could use. */
+static bool next_space(struct service *s, int32_t after, int32_t *ret) {
         const struct device_list *devices = service_devices(s);
+        bool found = core_space_next(service_core(s), after, ret);
 
-        func(f, service_core(s), SPACE_HOST, NUMBER_MAX);
         for (size_t i = 0; i < devices->n_devices; i++) {
-                uint32_t max = devices->devices[i].iommu_group < 0 ? 0 : width_of_group(devices, i);
+                const struct device_info *info = &devices->devices[i];
 
-                if (max > 0)
-                        func(f, service_core(s), devices->devices[i].iommu_group, max);
+                if (!info->usable || info->iommu_group <= after || (found && info->iommu_group >= *ret))
+                        continue;
+                *ret = info->iommu_group;
+                found = true;
         }
+        return found;
 }
 
-static void space_states(struct families *f, const struct core *core, int32_t space, uint32_t max) {
+static void space_states(struct families *f, const struct core *core, int32_t space) {
         char text[NUMBER_TEXT_MAX];
 
         for (int state = 0; state < ROW_STATE_MAX_; state++)
@@ -121,18 +119,23 @@ static void space_states(struct families *f, const struct core *core, int32_t sp
                        "state", row_state_to_string((enum row_state) state));
 }
 
-static void space_free(struct families *f, const struct core *core, int32_t space, uint32_t max) {
+/* Of a space whose devices are gone nothing could be given out, not even 0. */
+static void space_free(struct families *f, struct service *s, int32_t space) {
+        uint32_t max = width_of_space(service_devices(s), space);
         char text[NUMBER_TEXT_MAX];
 
-        SAMPLE(f, "", max - core_space_taken(core, space, max), "space", space_text(space, text));
+        if (max > 0)
+                SAMPLE(f, "", max - core_space_taken(service_core(s), space, max), "space", space_text(space, text));
 }
 
 static void add_spaces(struct families *f, struct service *s) {
         begin(f, "pasidd_numbers", "gauge", "Numbers by state, of an IOMMU group or drawn on the whole host.");
-        each_space(f, s, space_states);
+        for (int32_t space = INT32_MIN; next_space(s, space, &space);)
+                space_states(f, service_core(s), space);
         end(f);
         begin(f, "pasidd_free_numbers", "gauge", "Numbers that could be given out, of those that the widest device of the space has.");
-        each_space(f, s, space_free);
+        for (int32_t space = INT32_MIN; next_space(s, space, &space);)
+                space_free(f, s, space);
         end(f);
 }
 

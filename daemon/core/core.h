@@ -248,6 +248,8 @@ struct core_stats {
         uint64_t n_cooling;
 };
 void core_get_stats(const struct core *core, struct core_stats *ret);
+/* The lowest space above the given one that a consumer ever had a device in, or SPACE_HOST; INT32_MIN starts, false ends. */
+bool core_space_next(const struct core *core, int32_t after, int32_t *ret);
 /* Live rows of a space (an IOMMU group) that are in the given state. */
 uint32_t core_space_count(const struct core *core, int32_t space, enum row_state state);
 

@@ -54,6 +54,14 @@ void space_free_all(struct core *core) {
         }
 }
 
+bool core_space_next(const struct core *core, int32_t after, int32_t *ret) {
+        const struct space *space = to_space(tree_after(core->spaces, compare, &after));
+
+        if (space)
+                *ret = space->id;
+        return space;
+}
+
 uint32_t core_space_taken(const struct core *core, int32_t space, uint32_t max) {
         const struct space *found = space_find(core, space);
         uint32_t n = found ? idset_count(&found->taken, NUMBER_MIN, max) : 0;

@@ -176,6 +176,8 @@ labels() { sed -n "s/^$1{.*\<$2=\"\([^\"]*\)\".*/\1/p" "$work/text" | awk '!seen
 restored() { echo "$(value 'pasidd_restored_numbers{result="kept"}') $(value 'pasidd_restored_numbers{result="detached"}')" \
         "$(value 'pasidd_restored_numbers{result="lost"}')"; }
 is_later() { awk -v a="$1" -v b="$2" 'BEGIN { print (a + 0 > b + 0 ? "yes" : a " after " b) }'; }
+# SPACE STATE: so many numbers
+numbers() { value "pasidd_numbers{space=\"$1\",state=\"$2\"}"; }
 # CALL: how often the kernel was asked, how often it took no longer than its last bucket, how often it refused
 asked() { echo "$(value "pasidd_kernel_call_seconds_count{call=\"$1\"}")" \
         "$(value "pasidd_kernel_call_seconds_bucket{call=\"$1\",le=\"+Inf\"}")" \
@@ -209,6 +211,8 @@ tap_equal "and there was nothing to restore" "0 0 0" "$(restored)"
 look
 tap_none "it is OpenMetrics" "$(cat "$work/complaints")"
 tap_equal "three attached" "3 3 0" "$(asked attach)"
+tap_equal "each in its space" "2 1" "$(numbers 1 attached) $(numbers 2 attached)"
+tap_equal "and none on the host" 0 "$(numbers host attached)"
 tap_equal "on two devices" "2 2 0" "$(asked bind)"
 tap_equal "which took time" yes "$(is_later "$(value 'pasidd_kernel_call_seconds_sum{call="attach"}')" 0)"
 if [ "$uid" -eq 0 ]; then
@@ -256,6 +260,9 @@ printf '%s 1 vfio-pci\n' $first >"$work/fake/devices"
 ask start >/dev/null
 look
 tap_equal "without a device that is gone, one is lost" "2 0 1" "$(restored)"
+tap_equal "in each of its spaces, also in the one that has no device" "1 1" "$(numbers 1 lost) $(numbers 2 lost)"
+tap_equal "the others are attached" "2 0" "$(numbers 1 attached) $(numbers 2 attached)"
+tap_equal "and nothing can be given out where there is no device" "1 host" "$(labels pasidd_free_numbers space | tr ' ' '\n' | sort | xargs)"
 ask end KILL >/dev/null
 ask lose >/dev/null
 ask start >/dev/null
