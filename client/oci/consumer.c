@@ -119,27 +119,43 @@ static int take_over(struct giving *g) {
                          "consumer with \"pasidctl exit\".", request->name);
 }
 
-static int init_with(struct giving *g, bool by_cgroup) {
+static int init_with(struct giving *g, enum pasid_hold hold) {
         struct pasid_consumer_options options = PASID_CONSUMER_OPTIONS_INIT;
 
         options.devices = (const char *const *) g->request->devices;
         options.mode = g->request->mode;
-        if (by_cgroup) {
-                options.hold = PASID_HOLD_UNIT;
-                options.hold_unit = g->container.cgroup;
-        } else {
-                options.hold = PASID_HOLD_FD;
-                options.hold_fd = g->container.pidfd;
-        }
+        options.hold = hold;
+        options.hold_unit = hold == PASID_HOLD_UNIT ? g->container.cgroup : NULL;
+        options.hold_pid = hold == PASID_HOLD_PROCESS ? g->container.pid : 0;
+        options.hold_fd = hold == PASID_HOLD_FD ? g->container.pidfd : -EBADF;
         return pasid_consumer_init(g->client, g->request->name, &options, &g->consumer);
 }
 
-/* pasidd may see another tree of cgroups than the runtime, or not count the caller as the cgroup's owner. */
-static int init_either_way(struct giving *g, bool by_cgroup) {
-        int r = init_with(g, by_cgroup);
+/* pasidd may see other cgroups or pids than the runtime, or not count the caller as the owner of what they name. */
+static bool is_hold_refused(int r) {
+        return r == -EINVAL || r == -EOPNOTSUPP || r == -EACCES;
+}
 
-        if (by_cgroup && g->request->hold == REQUEST_HOLD_AUTO && (r == -EINVAL || r == -EOPNOTSUPP || r == -EACCES))
-                r = init_with(g, false);
+/*
+ * By its pid: pasidd finds the process again, or finds it gone, after a restart that the pidfd did not outlive. What the
+ * pid named was the container's process if that is there afterwards.
+ */
+static int init_with_process(struct giving *g) {
+        int r = init_with(g, PASID_HOLD_PROCESS);
+
+        if (is_hold_refused(r))
+                return init_with(g, PASID_HOLD_FD);
+        if (r < 0 || !container_has_ended(&g->container))
+                return r;
+        (void) pasid_consumer_exit(g->consumer);
+        return hook_fail(g->hook, -ECANCELED, "The container's first process, pid %d, ended before it had its PASIDs.", (int) g->container.pid);
+}
+
+static int init_either_way(struct giving *g, bool by_cgroup) {
+        int r = by_cgroup ? init_with(g, PASID_HOLD_UNIT) : init_with_process(g);
+
+        if (by_cgroup && g->request->hold == REQUEST_HOLD_AUTO && is_hold_refused(r))
+                r = init_with_process(g);
         return r;
 }
 

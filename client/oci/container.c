@@ -104,8 +104,8 @@ static int find_own_cgroup(pid_t pid, char **ret) {
         return 0;
 }
 
-static bool has_ended(int pidfd) {
-        struct pollfd p = { .fd = pidfd, .events = POLLIN };
+bool container_has_ended(const struct container *container) {
+        struct pollfd p = { .fd = container->pidfd, .events = POLLIN };
 
         return poll(&p, 1, 0) > 0;
 }
@@ -125,7 +125,7 @@ int container_open(struct hook *hook, pid_t pid, struct container *ret) {
                 if (r == -ENODATA)
                         r = 0;
         }
-        if (r >= 0 && has_ended(c.pidfd))
+        if (r >= 0 && container_has_ended(&c))
                 r = -ESRCH;
         if (r < 0) {
                 container_deinit(&c);

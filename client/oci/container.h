@@ -20,6 +20,8 @@ struct container {
 /* pid: as the runtime told. */
 int container_open(struct hook *hook, pid_t pid, struct container *ret);
 void container_deinit(struct container *container);
+/* Its first process; the pid may be another's since. */
+bool container_has_ended(const struct container *container);
 
 /*
  * The mark is kept as private data with each of the container's PASIDs. *ret is

@@ -130,7 +130,7 @@ tap_equal "$who: no consumer" "" "$(consumers)"
 config '"org.pasidd.device":"0000:01:00.0, 0000:02:00.0","org.pasidd.count":"3","other":"x"'
 try "PASIDs for a container" 0 "" create c1 $container
 tap_equal "$who: they are there" "1 allocated 2 allocated 3 allocated" "$(numbers c1)"
-tap_equal "$who: its consumer is held by its process" "fd advisory" "$(described c1 hold) $(described c1 mode)"
+tap_equal "$who: its consumer is held by its process" "process advisory" "$(described c1 hold) $(described c1 mode)"
 wanted='{"version":1,"container":"c1","consumer":"c1","uid":'$(id -u)',"devices":["0000:01:00.0","0000:02:00.0"],"mode":"advisory","attached":false,"pasids":[1,2,3],"socket":null}'
 tap_equal "$who: the workload is told" "$wanted" "$(told $container)"
 tap_equal "$who: in a file that all can read and none write" "444" "$(inside $container stat -c %a "$root/run/pasidd/pasids.json")"
@@ -167,9 +167,8 @@ try "is not ended" 0 "" stop c1
 tap_equal "$who: it is there" c1 "$(consumers)"
 "$ctl" exit c1
 
-# As podman without root does it: hook and container are in one user namespace, where our uid is another.
-if [ -n "$user_namespace" ]; then
-        cat >"$work/inner" <<'END'
+# Hook and container in namespaces of their own, as podman without root has them and as a runtime within a container has.
+cat >"$work/inner" <<'END'
 unshare -m --propagation private sleep 1000 &
 pid=$!
 tries=0
@@ -177,12 +176,24 @@ until [ "$(cat /proc/$pid/comm)" = sleep ] || [ $tries -ge 1000 ]; do tries=$((t
 for call in first second; do
         printf '{"id":"inner","pid":%s,"bundle":"%s"}' $pid "$1" | "$2" createRuntime 2>&1 || echo "the $call call failed"
 done
-nsenter -t $pid -m cat "$1/rootfs/run/pasidd/pasids.json"
+nsenter -t $pid -m cat "$1/rootfs/run/pasidd/pasids.json" | grep -o '"uid":[0-9]*'
+"$3" consumers --json=short | grep -o '"hold":"[a-z]*"'
 kill -s KILL $pid
 END
-        tap_equal "$who: in one user namespace" "{\"uid\":$(id -u)}" \
-                "$(unshare -Ur sh "$work/inner" "$work/bundle" "$hook" 2>&1 | sed 's/.*\("uid":[0-9]*\).*/{\1}/')"
+# OPTIONS of unshare
+in_namespaces() { unshare "$@" sh "$work/inner" "$work/bundle" "$hook" "$ctl" 2>&1 | xargs; }
+# Our uid is another there, and the pid the same.
+if [ -n "$user_namespace" ]; then
+        tap_equal "$who: in one user namespace" "uid:$(id -u) hold:process" "$(in_namespaces -Ur)"
         await has_none
+fi
+# The pid means another process to pasidd.
+# shellcheck disable=SC2086
+if unshare $user_namespace -pf --mount-proc true 2>/dev/null; then
+        tap_equal "$who: in one pid namespace" "uid:$(id -u) hold:fd" "$(in_namespaces $user_namespace -pf --mount-proc)"
+        await has_none
+else
+        tap_skip "$who: in one pid namespace" "no pid namespace can be made here"
 fi
 
 # --- modes ---
@@ -202,6 +213,17 @@ tap_equal "$who: the numbers are the same" "1 2" "$("$ctl" list c1 --no-legend |
 kill_container $container
 try "poststop after pasidd was killed" 0 "" stop c1
 tap_equal "$who: frees" "" "$(consumers)"
+
+# Nobody has kept a file descriptor, and nobody calls poststop again.
+start_container
+try "a container before pasidd is killed" 0 "" create c1 $container
+tap_equal "$who: has its PASIDs" "attached attached" "$(numbers c1 | grep -o '[a-z]*' | xargs)"
+stop_daemon KILL
+kill_container $container
+try "its end before pasidd is back" 1 "pasidd does not run" stop c1
+start_daemon
+await has_none || true
+tap_equal "$who: pasidd frees all of it when it starts" " 0" "$(consumers) $("$ctl" list --no-legend | wc -l)"
 
 start_container
 config '"org.pasidd.count":"2"' '"hooks":{"createRuntime":[
