@@ -121,11 +121,13 @@ static void space_states(struct families *f, const struct core *core, int32_t sp
 
 /* Of a space whose devices are gone nothing could be given out, not even 0. */
 static void space_free(struct families *f, struct service *s, int32_t space) {
+        const struct core *core = service_core(s);
         uint32_t max = width_of_space(service_devices(s), space);
         char text[NUMBER_TEXT_MAX];
 
         if (max > 0)
-                SAMPLE(f, "", max - core_space_taken(service_core(s), space, max), "space", space_text(space, text));
+                SAMPLE(f, "", max - (space == SPACE_HOST ? core_host_taken(core) : core_space_taken(core, space, max)), "space",
+                       space_text(space, text));
 }
 
 static void add_spaces(struct families *f, struct service *s) {
@@ -133,7 +135,8 @@ static void add_spaces(struct families *f, struct service *s) {
         for (int32_t space = INT32_MIN; next_space(s, space, &space);)
                 space_states(f, service_core(s), space);
         end(f);
-        begin(f, "pasidd_free_numbers", "gauge", "Numbers that could be given out, of those that the widest device of the space has.");
+        begin(f, "pasidd_free_numbers", "gauge", "Numbers that could be given out, of those that the widest device of the space has; "
+              "on the host to a consumer without devices, which wants them free in every space.");
         for (int32_t space = INT32_MIN; next_space(s, space, &space);)
                 space_free(f, s, space);
         end(f);

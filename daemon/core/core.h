@@ -253,8 +253,10 @@ bool core_space_next(const struct core *core, int32_t after, int32_t *ret);
 /* Live rows of a space (an IOMMU group) that are in the given state. */
 uint32_t core_space_count(const struct core *core, int32_t space, enum row_state state);
 
-/* Of 1..max, those that nobody else could be given in that space now, cooling ones and the whole host's too. */
-uint32_t core_space_taken(const struct core *core, int32_t space, uint32_t max);
+/* Of 1..max, those that nobody else could be given in that IOMMU group now, cooling ones and the whole host's too. */
+uint32_t core_space_taken(const struct core *core, int32_t group, uint32_t max);
+/* Of all numbers, those that a consumer without devices could not be given now. */
+uint32_t core_host_taken(const struct core *core);
 
 struct core_usage {
         uid_t uid;

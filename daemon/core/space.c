@@ -62,12 +62,28 @@ bool core_space_next(const struct core *core, int32_t after, int32_t *ret) {
         return space;
 }
 
-uint32_t core_space_taken(const struct core *core, int32_t space, uint32_t max) {
-        const struct space *found = space_find(core, space);
+uint32_t core_space_taken(const struct core *core, int32_t group, uint32_t max) {
+        const struct space *found = space_find(core, group);
         uint32_t n = found ? idset_count(&found->taken, NUMBER_MIN, max) : 0;
 
         /* What is taken on the whole host is taken in each space, and stands there in none. */
-        return space == SPACE_HOST ? n : n + idset_count(&core->host->taken, NUMBER_MIN, max);
+        return n + idset_count(&core->host->taken, NUMBER_MIN, max);
+}
+
+/* The union as the host's pool has it, which is not there before somebody wants it. */
+uint32_t core_host_taken(const struct core *core) {
+        uint32_t n = 0;
+
+        for (uint32_t c = 0; c < IDSET_CHUNKS; c++) {
+                struct idset_chunk sum = {};
+
+                for (const struct space *s = space_after(core, NULL); s; s = space_after(core, s))
+                        for (uint32_t w = 0; s->taken.chunk[c] && w < ELEMENTSOF(sum.word); w++)
+                                sum.word[w] |= s->taken.chunk[c]->word[w];
+                for (uint32_t w = 0; w < ELEMENTSOF(sum.word); w++)
+                        n += (uint32_t) __builtin_popcountll(sum.word[w]);
+        }
+        return n;
 }
 
 uint32_t core_space_count(const struct core *core, int32_t space, enum row_state state) {

@@ -378,7 +378,11 @@ static void compare_consumer(int slot) {
 
 static void compare_spaces(void) {
         const struct pool *pool;
+        uint32_t n_taken = 0;
 
+        for (uint32_t i = 1; i < MODEL_NUMBERS; i++)
+                n_taken += model_is_taken(&model, MODEL_HOST, i);
+        SAME(core_host_taken(core), n_taken);
         for (int g = 0; g <= MODEL_GROUPS; g++)
                 for (int state = 0; state < ROW_STATE_MAX_; state++) {
                         uint32_t n = 0;

@@ -79,6 +79,15 @@ START_TEST(test_host) {
         test_free(core, b, 3, 0);
         ck_assert_uint_eq(test_alloc(core, host, 3, 3), 3);
         ck_assert_uint_eq(core_space_count(core, SPACE_HOST, ROW_ALLOCATED), 2);
+        ck_assert_uint_eq(core_space_taken(core, 1, 255), 2);
+        ck_assert_uint_eq(core_host_taken(core), 2);
+        ck_assert_uint_eq(test_alloc(core, a, 5, 5), 5);
+        ck_assert_uint_eq(test_alloc(core, b, 5, 5), 5);
+        ck_assert_uint_eq(test_alloc(core, b, 200, 200), 200);
+        /* A number of two groups is one number. */
+        ck_assert_uint_eq(core_host_taken(core), 4);
+        ck_assert_uint_eq(core_space_taken(core, 1, 255), 3);
+        ck_assert_uint_eq(core_space_taken(core, 9, 199), 3);
         test_free(core, host, 4, 0);
         ck_assert_uint_eq(test_alloc(core, b, 4, 4), 4);
         ck_assert_uint_eq(test_alloc(core, a, 4, 4), 4);
