@@ -169,6 +169,29 @@ static size_t count_of_uid(const struct listener *l, uid_t uid) {
         return n;
 }
 
+static int compare_uids(const void *a, const void *b) {
+        uid_t x = *(const uid_t *) a, y = *(const uid_t *) b;
+
+        return (x > y) - (x < y);
+}
+
+int listener_uids(const struct listener *l, uid_t **ret, size_t *ret_n) {
+        uid_t *uids = calloc(l->n_connections + 1, sizeof(*uids));
+        const struct connection *c;
+        size_t n = 0;
+
+        if (!uids)
+                return -ENOMEM;
+        TAILQ_FOREACH(c, &l->connections, entry)
+                uids[n++] = c->caller.uid;
+        TAILQ_FOREACH(c, &l->half_open, entry)
+                uids[n++] = c->caller.uid;
+        qsort(uids, n, sizeof(*uids), compare_uids);
+        *ret = uids;
+        *ret_n = n;
+        return 0;
+}
+
 static bool is_welcome(struct listener *l, const struct caller *caller) {
         const struct bus_limits *limits = &l->bus->limits;
 

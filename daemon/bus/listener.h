@@ -16,6 +16,9 @@ struct listener *listener_free(struct listener *l);
 /* Connected clients, in the order they came; half-open ones are not among them. */
 const struct connection_list *listener_connections(const struct listener *l);
 
+/* Whose each connection is that counts as ConnectionsPerUid= does, ascending; *ret is the caller's to free(). */
+int listener_uids(const struct listener *l, uid_t **ret, size_t *ret_n);
+
 /* Called by connections. What clients can cause at will is not worth a line each time: false. */
 bool listener_may_complain(struct listener *l);
 void listener_connection_ready(struct listener *l, struct connection *c);

@@ -8,11 +8,14 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "bus/authorise.h"
 #include "bus/caller.h"
+#include "bus/listener.h"
+#include "internal/cleanup.h"
 
 #define UIDS_MAX 1000U /* told one by one */
 #define NUMBER_TEXT_MAX sizeof("4294967295")
@@ -181,9 +184,27 @@ static void add_uids(struct families *f, struct service *s) {
         }
 }
 
-static void add_limits(struct families *f, struct service *s) {
-        const struct core_limits *limits = core_get_limits(service_core(s));
-        const struct service_limits *more = service_get_limits(s);
+static void add_connections(struct families *f, const struct bus *bus) {
+        _cleanup_free_ uid_t *uids = NULL;
+        size_t n_all = 0;
+
+        if (f->r >= 0)
+                f->r = listener_uids(bus->listener, &uids, &n_all);
+        begin(f, "pasidd_uid_connections", "gauge", "Connections of a uid to the direct socket; root has no limit.");
+        for (size_t i = 0, n, told = 0; i < n_all && told < UIDS_MAX; i += n, told++) {
+                char uid[NUMBER_TEXT_MAX];
+
+                for (n = 1; i + n < n_all && uids[i + n] == uids[i];)
+                        n++;
+                (void) snprintf(uid, sizeof(uid), "%u", (unsigned) uids[i]);
+                SAMPLE(f, "", n, "uid", uid);
+        }
+        end(f);
+}
+
+static void add_limits(struct families *f, const struct bus *bus) {
+        const struct core_limits *limits = core_get_limits(service_core(bus->service));
+        const struct service_limits *more = service_get_limits(bus->service);
 
         begin(f, "pasidd_limit", "gauge", "The limits in force, by their setting; 0 is none.");
         SAMPLE(f, "", limits->pasids_per_uid, "setting", "PasidsPerUid");
@@ -191,6 +212,8 @@ static void add_limits(struct families *f, struct service *s) {
         SAMPLE(f, "", limits->consumers_per_uid, "setting", "ConsumersPerUid");
         SAMPLE(f, "", more->pinned_per_uid, "setting", "PinnedBytesPerUid");
         SAMPLE(f, "", more->pinned_per_consumer, "setting", "PinnedBytesPerConsumer");
+        SAMPLE(f, "", bus->limits.connections_per_uid, "setting", "ConnectionsPerUid");
+        SAMPLE(f, "", bus->limits.connections, "setting", "Connections");
         end(f);
 }
 
@@ -313,7 +336,8 @@ int manager_get_metrics(struct call *call) {
         add_spaces(&f, s);
         add_devices(&f, s);
         add_uids(&f, s);
-        add_limits(&f, s);
+        add_connections(&f, call->link->bus);
+        add_limits(&f, call->link->bus);
         add_counters(&f, service_get_counters(s));
         add_refusals(&f, call->link->bus);
         add_timings(&f, service_get_timings(s));

@@ -20,7 +20,7 @@ export LC_ALL=C.UTF-8
 daemon=
 
 cleanup() {
-        exec 3>&- 4<&-
+        exec 3>&- 4<&- 5>&- 6<&-
         [ -z "$daemon" ] || kill "$daemon" 2>/dev/null || true
         wait
         rm -rf "$work"
@@ -31,7 +31,13 @@ if ! command -v python3 >/dev/null; then
         tap_skip "metrics" "no python3"
         tap_done
 fi
-printf '[Daemon]\nReuseDelaySec=3600\n[Limits]\nPasidsPerUid=1000\n' >"$work/pasidd.conf"
+limits="PasidsPerUid=1000 PasidsPerConsumer=500 ConsumersPerUid=50 PinnedBytesPerUid=1000000 PinnedBytesPerConsumer=500000
+        ConnectionsPerUid=40 Connections=80"
+{
+        printf '[Daemon]\nReuseDelaySec=3600\n[Limits]\n'
+        # shellcheck disable=SC2086
+        printf '%s\n' $limits
+} >"$work/pasidd.conf"
 start_daemon
 
 # What is wrong with the text on standard input; the samples are in $work/samples
@@ -95,7 +101,11 @@ tap_equal "free on the host is what is free in every group, too" 1048567 "$(valu
 tap_equal "what the host has is free in no group" $((before - 8)) "$(value "pasidd_free_numbers{space=\"$group\"}")"
 tap_equal "of this uid, cooling ones counted" 8 "$(value "pasidd_uid_numbers{uid=\"$uid\"}")"
 tap_equal "its consumers" 1 "$(value "pasidd_uid_consumers{uid=\"$uid\"}")"
-tap_equal "a limit" 1000 "$(value 'pasidd_limit{setting="PasidsPerUid"}')"
+tap_equal "and its connections: the one that asks" 1 "$(value "pasidd_uid_connections{uid=\"$uid\"}")"
+tap_equal "it has pinned nothing" 0 "$(value "pasidd_uid_pinned_bytes{uid=\"$uid\"}")"
+# shellcheck disable=SC2086
+tap_equal "the limits are those of the settings" "$(printf '%s\n' $limits | sort)" \
+        "$(sed -n 's/^pasidd_limit{setting="\(.*\)"} \(.*\)/\1=\2/p' "$work/text" | sort)"
 tap_equal "refused: not allocated" 1 "$(value 'pasidd_refusals_total{error="NoSuchPasid"}')"
 tap_equal "refused: cooling" 1 "$(value 'pasidd_refusals_total{error="CoolingDown"}')"
 tap_equal "refused: nothing else" 2 "$(awk '/^pasidd_refusals_total/ { n += $2 } END { print n }' "$work/samples")"
@@ -268,4 +278,27 @@ ask lose >/dev/null
 ask start >/dev/null
 look
 tap_equal "without a file descriptor, none is attached" "0 2 0" "$(restored)"
+
+# --- use of a uid that lasts as long as its connection ---
+
+mkfifo "$work/to-tenant" "$work/from-tenant"
+"$top_builddir/tests/vm/guest/tenant" <"$work/to-tenant" >"$work/from-tenant" 3>&- 4<&- &
+exec 5>"$work/to-tenant" 6<"$work/from-tenant"
+tell() {
+        echo "$*" >&5
+        read -r answer <&6 || answer="error EPIPE"
+        echo "$answer"
+}
+tap_equal "a tenant with memory" "ok ok 0" "$(tell init mapped $first) $(tell memory 65536 0)"
+tap_equal "which a device may use" "ok 40" "$(tell start 40 0 0x100000)"
+look
+tap_equal "is counted as pinned" 65536 "$(value "pasidd_uid_pinned_bytes{uid=\"$uid\"}")"
+tap_equal "its connection, too" 2 "$(value "pasidd_uid_connections{uid=\"$uid\"}")"
+exec 5>&- 6<&-
+has_gone() {
+        look
+        [ "$(value "pasidd_uid_connections{uid=\"$uid\"}")" = 1 ]
+}
+tap_equal "until it goes" gone "$(await has_gone && echo gone)"
+tap_equal "with its memory" 0 "$(value "pasidd_uid_pinned_bytes{uid=\"$uid\"}")"
 tap_done
