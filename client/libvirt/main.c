@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "domain.h"
+#include "notes.h"
 #include "reserve.h"
 
 DEFINE_CLEANUP(struct pasid_client *, pasid_client_free);
@@ -127,20 +128,113 @@ static int connect_daemon(const char *guest, struct pasid_client **ret) {
         return r;
 }
 
-static int act(const char *guest, enum action action, const struct domain *d) {
+static const char *reason(struct pasid_client *client, int r) {
+        const char *why = pasid_strerror_last(client);
+
+        return why[0] ? why : pasid_strerror(r);
+}
+
+static int open_notes(const char *guest, int *ret) {
+        int r = notes_open(ret);
+
+        if (r == -EPERM)
+                say(guest, "Directory %s, for notes of PASIDs to be given back, is not this user's alone; remove it, or make it so.",
+                    notes_directory());
+        else if (r < 0)
+                say(guest, "Directory %s, for notes of PASIDs to be given back, cannot be opened or made: %s.", notes_directory(), strerror(-r));
+        return r;
+}
+
+struct work {
+        const char *guest;
+        struct pasid_client *client;
+        const char *consumer; /* the domain's own */
+};
+
+/* Of other domains: the own consumer is somebody's business already. */
+static bool end_noted(const char *consumer, void *userdata) {
+        const struct work *work = userdata;
+        int r;
+
+        if (strcmp(consumer, work->consumer) == 0)
+                return false;
+        r = release(work->client, consumer);
+        if (r < 0)
+                say(work->guest, "PASIDs of consumer \"%s\", whose domain has ended, could not be given back: %s", consumer,
+                    reason(work->client, r));
+        return r >= 0;
+}
+
+static bool is_own(const char *consumer, void *userdata) {
+        const struct work *work = userdata;
+
+        return strcmp(consumer, work->consumer) == 0;
+}
+
+static int each_note(const char *guest, int notes, note_func_t func, struct work *work) {
+        int r = notes < 0 ? 0 : notes_each(notes, func, work);
+
+        if (r < 0)
+                say(guest, "The notes of PASIDs to be given back, in %s, cannot be read or removed: %s.", notes_directory(), strerror(-r));
+        return r;
+}
+
+/* The domain runs, or is about to: nobody may take its PASIDs for those of one that has ended. */
+static int start(const char *guest, const struct domain *d, bool is_running) {
         _cleanup_(pasid_client_freep) struct pasid_client *client = NULL;
-        const char *why;
+        struct work work = { .guest = guest };
+        char name[CONSUMER_NAME_MAX + 1];
+        _cleanup_close_ int notes = -EBADF;
         int r;
 
         r = connect_daemon(guest, &client);
+        if (r >= 0)
+                r = open_notes(guest, &notes);
         if (r < 0)
                 return r;
-        r = action == ACTION_RELEASE ? release(client, d) : reserve(client, d, action == ACTION_RECONNECT);
-        if (r >= 0)
-                return r;
-        why = pasid_strerror_last(client);
-        say(guest, "PASIDs could not be %s: %s", action == ACTION_RELEASE ? "given back" : "reserved", why[0] ? why : pasid_strerror(r));
-        return r;
+        format_consumer(d, name);
+        work.consumer = name;
+        work.client = client;
+        (void) each_note(guest, notes, end_noted, &work);
+        r = reserve(client, d, is_running);
+        if (r < 0)
+                say(guest, "PASIDs could not be reserved: %s", reason(client, r));
+        return r < 0 ? r : each_note(guest, notes, is_own, &work);
+}
+
+/* Noted before it is done, whatever comes in between. */
+static void finish(const char *guest, const struct domain *d) {
+        _cleanup_(pasid_client_freep) struct pasid_client *client = NULL;
+        struct work work = { .guest = guest };
+        char name[CONSUMER_NAME_MAX + 1];
+        _cleanup_close_ int notes = -EBADF;
+        int r;
+
+        format_consumer(d, name);
+        work.consumer = name;
+        if (open_notes(guest, &notes) >= 0) {
+                r = notes_add(notes, d->uuid, name);
+                if (r < 0)
+                        say(guest, "That PASIDs of consumer \"%s\" are to be given back cannot be noted in %s: %s.", name, notes_directory(),
+                            strerror(-r));
+        }
+        if (connect_daemon(guest, &client) < 0)
+                return;
+        work.client = client;
+        (void) each_note(guest, notes, end_noted, &work);
+        r = release(client, name);
+        if (r < 0)
+                say(guest, "PASIDs could not be given back: %s", reason(client, r));
+        else
+                (void) each_note(guest, notes, is_own, &work);
+}
+
+/* There is nothing to refuse after the end. */
+static int act(const char *guest, enum action action, const struct domain *d) {
+        if (action != ACTION_RELEASE)
+                return start(guest, d, action == ACTION_RECONNECT);
+        finish(guest, d);
+        return 0;
 }
 
 int main(int argc, char **argv) {
@@ -163,6 +257,6 @@ int main(int argc, char **argv) {
         r = read_domain(argv[1], &d);
         if (r >= 0 && d->wants_pasids)
                 r = act(argv[1], action, d);
-        /* libvirt kills a running domain whose reconnect is refused. Nor is there anything to refuse after the end. */
+        /* libvirt kills a running domain whose reconnect is refused. */
         return r < 0 && action == ACTION_RESERVE ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -13,14 +13,12 @@
 
 DEFINE_CLEANUP(struct pasid_consumer *, pasid_consumer_free);
 
-#define NAME_MAX_BYTES 128
 #define PREFIX "libvirt-"
 
-/* By the name, for people to read; a domain's can be too long for a consumer. */
-static void format_name(const struct domain *d, char ret[static NAME_MAX_BYTES + 1]) {
-        bool fits = strlen(PREFIX) + strlen(d->name) <= NAME_MAX_BYTES;
+void format_consumer(const struct domain *d, char ret[static CONSUMER_NAME_MAX + 1]) {
+        bool fits = strlen(PREFIX) + strlen(d->name) <= CONSUMER_NAME_MAX;
 
-        (void) snprintf(ret, NAME_MAX_BYTES + 1, "%s%.*s", PREFIX, NAME_MAX_BYTES - (int) strlen(PREFIX), fits ? d->name : d->uuid);
+        (void) snprintf(ret, CONSUMER_NAME_MAX + 1, "%s%.*s", PREFIX, CONSUMER_NAME_MAX - (int) strlen(PREFIX), fits ? d->name : d->uuid);
 }
 
 static int init(struct pasid_client *client, const char *name, const struct domain *d, struct pasid_consumer **ret) {
@@ -98,10 +96,10 @@ static int take_over(struct pasid_client *client, const char *name, const struct
 
 int reserve(struct pasid_client *client, const struct domain *d, bool is_running) {
         _cleanup_(pasid_consumer_freep) struct pasid_consumer *consumer = NULL;
-        char name[NAME_MAX_BYTES + 1];
+        char name[CONSUMER_NAME_MAX + 1];
         int r;
 
-        format_name(d, name);
+        format_consumer(d, name);
         r = init(client, name, d, &consumer);
         if (r == -EEXIST && is_running)
                 return 0;
@@ -118,12 +116,10 @@ int reserve(struct pasid_client *client, const struct domain *d, bool is_running
         return r;
 }
 
-int release(struct pasid_client *client, const struct domain *d) {
+int release(struct pasid_client *client, const char *name) {
         _cleanup_(pasid_consumer_freep) struct pasid_consumer *consumer = NULL;
-        char name[NAME_MAX_BYTES + 1];
         int r;
 
-        format_name(d, name);
         r = pasid_consumer_get(client, PASID_UID_SELF, name, &consumer);
         if (r >= 0)
                 r = pasid_consumer_exit(consumer);

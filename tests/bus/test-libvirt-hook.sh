@@ -26,6 +26,7 @@ ctl=$(program pasidctl)
 xml=$top_srcdir/tests/data/libvirt-vm-1.xml
 work=$PASIDD_DIR
 uid=$(id -u)
+export PASID_LIBVIRT_NOTES="$work/notes"
 
 # OPERATION SUB-OPERATION [XML]: prints the exit status, what the hook says, and what it prints, which must be nothing
 hook() {
@@ -150,6 +151,10 @@ if can_kill_at_calls; then
         kill_at_each_call release end "0 16 17 18" "killed at each call of release, then started again: it has its numbers"
         after=release_again
         kill_at_each_call release end "0 " "killed at each call of release, then its end told again: nothing stays"
+        sed 's|vm-1<|vm-2<|; s|<uuid>2f1c9b2e|<uuid>2f1c9b2f|' "$xml" >"$work/vm-2.xml"
+        end_of_another() { echo "$(hook release end "$work/vm-2.xml")$("$ctl" consumers)$(ls "$work/notes")"; }
+        after=end_of_another
+        kill_at_each_call release end "0 " "killed at each call of release, then another domain's end: nothing stays"
 else
         tap_skip "killed half-way" "no strace that may trace"
 fi
@@ -161,15 +166,17 @@ as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
 # As for hook, but by somebody who is in no group
 nobody() {
         hook_status=0
-        as_nobody "$program" vm-1 "$1" "$2" - <"$xml" >"$work/out" 2>"$work/err" || hook_status=$?
+        PASID_LIBVIRT_NOTES="$work/nobody/notes" as_nobody "$program" vm-1 "$1" "$2" - <"$xml" >"$work/out" 2>"$work/err" || hook_status=$?
         echo "$hook_status $(cat "$work/err")$(cat "$work/out")"
 }
 none="no permission to connect to pasidd; root and the members of group pasid may"
+mkdir -m 700 "$work/nobody"
 if [ "$uid" -ne 0 ]; then
         tap_skip "no permission" "not root"
 elif ! as_nobody test -x "$hook" 2>/dev/null; then
         tap_skip "no permission" "only root can read this tree, or there is no setpriv"
 else
+        chown 65534 "$work/nobody"
         chmod 600 "$work/pasidd.sock"
         matches "a socket that may not be opened" "1 pasid-libvirt-hook: vm-1: There is $none*" "$(nobody prepare begin)"
         matches "at the end" "0 *$none*" "$(nobody release end)"
