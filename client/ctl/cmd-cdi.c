@@ -3,8 +3,9 @@
  * pasidctl cdi: a specification of the Container Device Interface, by which
  * "podman run --device pasidd.org/pasid=ADDRESS" gives a container PASIDs. It
  * names the hook that does so, and tells it the device. Written by the rules of
- * version 1.1.0; it says 0.5.0, the oldest that has all it uses (names that
- * begin with a digit), as runtimes refuse versions that they don't know.
+ * version 1.1.0, and the same in each version from 0.5.0 on, the oldest that has
+ * all it uses (names that begin with a digit). That is what it says unless asked
+ * for another, as runtimes refuse versions that they don't know.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +16,6 @@
 
 #include "ctl.h"
 
-#define CDI_VERSION "0.5.0"
 #define CDI_KIND "pasidd.org/pasid"
 #define CDI_DIRECTORY "/etc/cdi"
 #define CDI_FILE "pasidd.org-pasid.json" /* vendor and class, as the specification advises */
@@ -25,12 +25,17 @@
 enum {
         OPT_OUTPUT = OPT_OWN,
         OPT_HOOK,
+        OPT_CDI_VERSION,
 };
+
+/* SPEC.md of CDI, "Released versions". The first is the default. */
+static const char *const versions[] = { "0.5.0", "0.6.0", "0.7.0", "0.8.0", "1.0.0", "1.1.0" };
 
 struct cdi {
         const struct ctl *ctl;
         const char *output; /* a directory, or "-" */
         const char *hook;   /* its path */
+        const char *version; /* one of versions */
         struct json_object *devices; /* of the specification, whose it is */
 };
 
@@ -112,7 +117,7 @@ static int make_specification(struct ctl *ctl, struct cdi *cdi, struct json_obje
         int r;
 
         cdi->devices = json_object_new_array();
-        if (!specification || !add(specification, "cdiVersion", json_object_new_string(CDI_VERSION)) ||
+        if (!specification || !add(specification, "cdiVersion", json_object_new_string(cdi->version)) ||
             !add(specification, "kind", json_object_new_string(CDI_KIND)) ||
             !add(specification, "containerEdits", edits_new(cdi, "poststop", NULL)) ||
             !add(specification, "devices", cdi->devices))
@@ -209,14 +214,22 @@ static int check_hook(struct ctl *ctl, const char *path) {
         return EXIT_SUCCESS;
 }
 
+static int check_version(struct ctl *ctl, const char *version) {
+        for (size_t i = 0; i < ELEMENTSOF(versions); i++)
+                if (strcmp(versions[i], version) == 0)
+                        return EXIT_SUCCESS;
+        return ctl_usage(ctl, "--cdi-version takes 0.5.0, 0.6.0, 0.7.0, 0.8.0, 1.0.0 or 1.1.0, not \"%s\".", version);
+}
+
 static int run_cdi(struct ctl *ctl, int argc, char **argv) {
         static const struct option options[] = {
                 { "output", required_argument, NULL, OPT_OUTPUT },
                 { "hook", required_argument, NULL, OPT_HOOK },
+                { "cdi-version", required_argument, NULL, OPT_CDI_VERSION },
                 COMMON_OPTIONS
         };
         _cleanup_(json_object_putp) struct json_object *specification = NULL;
-        struct cdi cdi = { .ctl = ctl, .output = CDI_DIRECTORY, .hook = HOOK_PATH };
+        struct cdi cdi = { .ctl = ctl, .output = CDI_DIRECTORY, .hook = HOOK_PATH, .version = versions[0] };
         char **args;
         int c, n, r;
 
@@ -225,6 +238,8 @@ static int run_cdi(struct ctl *ctl, int argc, char **argv) {
                         cdi.output = optarg;
                 else if (c == OPT_HOOK)
                         cdi.hook = optarg;
+                else if (c == OPT_CDI_VERSION)
+                        cdi.version = optarg;
                 else
                         return ctl->status;
         }
@@ -232,7 +247,9 @@ static int run_cdi(struct ctl *ctl, int argc, char **argv) {
                 return ctl->status;
         if (!*cdi.output)
                 return ctl_usage(ctl, "--output takes a directory, or - for standard output.");
-        r = check_hook(ctl, cdi.hook);
+        r = check_version(ctl, cdi.version);
+        if (r == EXIT_SUCCESS)
+                r = check_hook(ctl, cdi.hook);
         if (r == EXIT_SUCCESS)
                 r = ctl_connect(ctl);
         if (r == EXIT_SUCCESS)
@@ -248,7 +265,9 @@ const struct verb verb_cdi = {
                 "  --output=DIR        where pasidd.org-pasid.json is written; - for standard\n"
                 "                      output. Default: /etc/cdi\n"
                 "  --hook=PATH         where pasid-oci-hook is, if not where the package\n"
-                "                      pasidd-oci installs it\n",
+                "                      pasidd-oci installs it\n"
+                "  --cdi-version=VER   version of CDI that it says it is of, up to 1.1.0.\n"
+                "                      Default: 0.5.0, the oldest that has all that is used\n",
         .notes =
                 "The file is a specification of the Container Device Interface (CDI) for the\n"
                 "devices that can use PASIDs now. Write it anew when they change.\n"

@@ -32,6 +32,8 @@ fails() {
                 "$got $(wc -l <"$work/err") $(grep -c "^pasidctl: .*$fails_words" "$work/err") $(wc -c <"$work/out")"
 }
 
+valid() { python3 "$top_srcdir/tests/oci/check-cdi.py" 2>&1; }
+
 make_world
 start_daemon
 mkdir "$work/cdi"
@@ -91,6 +93,14 @@ tap_equal "the file" '{
 }' "$(sed 's|"/.*/pasid-oci-hook"|"LIBEXEC/pasid-oci-hook"|' "$work/cdi/$file" | sed -E 's/":([^ ])/": \1/; s/\[ *$/[/')"
 
 cdi --output=- >"$work/stdout"
+for version in 0.5.0 0.6.0 0.7.0 0.8.0 1.0.0 1.1.0; do
+        cdi --cdi-version=$version --output=- >"$work/versioned"
+        tap_equal "of version $version it is the same" "$(sed "s/\"0.5.0\"/\"$version\"/" "$work/stdout")" "$(cat "$work/versioned")"
+        ! command -v python3 >/dev/null || tap_none "and keeps the rules" "$(valid <"$work/versioned")"
+done
+for version in 0.4.0 1.2.0 1.1 ''; do
+        fails "version \"$version\"" 2 "--cdi-version takes 0.5.0, .* or 1.1.0, not \"$version\"" cdi --cdi-version=$version --output=-
+done
 tap_equal "standard output gets the same" "" "$(diff "$work/cdi/$file" "$work/stdout")"
 tap_equal "--json=short is one line" 1 "$(cdi --output=- --json=short | wc -l)"
 tap_equal "an address that is given is written, too" 3 \
@@ -154,8 +164,6 @@ tap_equal "without --hook it is the one that is installed" 1 \
         "$("$ctl" cdi --output=- 2>&1 | grep -c -m 1 '\(runtimes at \|"path": *"\)/.*/pasid-oci-hook')"
 
 # --- the rules ---
-
-valid() { python3 "$top_srcdir/tests/oci/check-cdi.py" 2>&1; }
 
 # NAME PROGRAM: what the rules say of the file after that change
 breaks() {
