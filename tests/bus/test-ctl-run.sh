@@ -35,11 +35,21 @@ expect() {
 }
 # WHAT STATUS ERROR-PATTERN COMMAND...: one line of an error for the pattern, nothing else
 fails() {
-        fails_what=$1 fails_status=$2 fails_pattern=$3 status=0
+        fails_what=$1 fails_status=$2 fails_pattern="pasidctl: .*$3"
         shift 3
+        fails_so "$@"
+}
+# WHAT ERROR-PATTERN COMMAND...: the same of vm-manager, whose status is 1 then
+manager_fails() {
+        fails_what="vm-manager: $1" fails_status=1 fails_pattern=$2
+        shift 2
+        fails_so "$@"
+}
+fails_so() {
+        status=0
         "$@" >"$work/out" 2>"$work/err" || status=$?
         if [ "$status" = "$fails_status" ] && [ ! -s "$work/out" ] && [ "$(wc -l <"$work/err")" -eq 1 ] &&
-                grep -q "^pasidctl: .*$fails_pattern" "$work/err"; then
+                grep -q "^$fails_pattern" "$work/err"; then
                 tap_ok "$fails_what"
         else
                 tap_not_ok "$fails_what" "$(echo "status $status"; cat "$work/out" "$work/err")"
@@ -67,7 +77,7 @@ printf '%s 1 vfio-pci\n%s 2 vfio-pci\n' $first $second >"$work/fake/devices"
 # A group that is there; somebody who is in it, and somebody who is in none.
 group=$(getent group 65534 2>/dev/null | cut -d: -f1)
 printf '[Daemon]\nReuseDelaySec=0\nGroup=%s\n' "${group:-pasid}" >"$work/pasidd.conf"
-printf '[Limits]\nPasidsPerConsumer=8\nPasidsPerUid=6\n' >>"$work/pasidd.conf"
+printf '[Limits]\nPasidsPerConsumer=8\nPasidsPerUid=6\n[Device %s]\nAllowUsers=65534\n' $second >>"$work/pasidd.conf"
 member() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
 stranger() { setpriv --reuid=65534 --regid=65533 --clear-groups "$@"; }
 if ! start; then
@@ -147,6 +157,7 @@ command=
 
 # The example that does the same by hand.
 manager=$top_builddir/doc/examples/vm-manager
+[ ! -x "$top_builddir/doc/examples/.libs/vm-manager" ] || manager=$top_builddir/doc/examples/.libs/vm-manager
 expect "vm-manager" "x -object iommufd,id=pasidd,fd=N -device vfio-pci,iommufd=pasidd,fd=N,id=passed" sh -c '
         "$0" "$1" sh -c "echo \$*" sh x | sed "s/,fd=[0-9][0-9]*/,fd=N/g"' "$manager" $first
 "$manager" $first sh -c 'echo $$ >"$0"; exec sleep 1000' "$work/ready" 2>"$work/err" &
@@ -167,6 +178,9 @@ expect "how the machine ended is told" "137 The machine was killed by signal 9."
 got=0
 "$manager" $first /nonexistent/qemu 2>"$work/err" || got=$?
 expect "a machine that cannot be run" "1 /nonexistent/qemu cannot be run: No such file or directory" echo $got "$(cat "$work/err")"
+manager_fails "a device that there is not" "The machine cannot have PASIDs: .*0000:09:00.0" "$manager" 0000:09:00.0 echo
+nothing_is_left "of which nothing is left, either"
+expect "all of that in less than 200 lines" yes sh -c '[ "$(wc -l <"$0")" -lt 200 ] && echo yes' "$top_srcdir/doc/examples/vm-manager.c"
 command=
 
 # --- mediated ---
@@ -250,10 +264,20 @@ fi
 fails "more than a consumer may have" 125 "9 more PASIDs were asked.* holds 0 of its quota of 8; .*PasidsPerConsumer=" \
         "$ctl" run --count=9 true
 nothing_is_left "gets none"
+# [COMMAND]: a machine of somebody whose numbers are all in use
+has_none_left() {
+        "$@" "$ctl" init full
+        "$@" "$ctl" alloc full --count=6 >/dev/null
+        manager_fails "no number left" "There is no PASID for the machine: 1 more PASID .*the 6 that it may have (PasidsPerUid=)" \
+                "$@" "$manager" $second echo
+        "$@" "$ctl" exit full
+        nothing_is_left "leaves nothing"
+}
 uid_limit="7 more PASIDs were asked.*the 6 that it may have (PasidsPerUid=)"
 if [ "$(id -u)" -ne 0 ]; then
         fails "more than a uid may have" 125 "$uid_limit" "$ctl" run --count=7 true
         nothing_is_left "gets none either"
+        has_none_left
         tap_skip "no permission" "not root"
 elif [ -z "$group" ] || ! member test -x "$ctl" 2>/dev/null; then
         tap_skip "no permission" "no group 65534, only root can read this tree, or there is no setpriv"
@@ -265,13 +289,20 @@ else
                 "Open was asked by uid 65534, which device $first is not for; .*AllowUsers= or AllowGroups=" \
                 member "$ctl" run --open $first true
         nothing_is_left "gets nothing"
+        has_none_left member
+        manager_fails "a device that is not for him" "The device cannot be had: Open was asked by uid 65534, which device $first is not for" \
+                member "$manager" $first echo
         chmod 600 "$work/pasidd.sock"
         for option in --count=1 --open=$first; do
                 fails "$option: a socket that may not be opened" 125 \
                         "no permission to connect to pasidd at $PASIDD_ADDRESS; root and the members of group pasid may" \
                         stranger "$ctl" run "$option" true
         done
+        manager_fails "a socket that may not be opened" "pasidd cannot be reached: access denied\$" \
+                stranger "$manager" $second echo
         chmod 666 "$work/pasidd.sock"
+        manager_fails "one that may, by somebody in no group" \
+                "The machine cannot have PASIDs: .*uid 65534, which is neither root nor in group \"$group\"" stranger "$manager" $second echo
         for option in --count=1 --open=$first; do
                 fails "$option: one that may, by somebody in no group" 125 \
                         "uid 65534, which is neither root nor in group \"$group\"; become a member" \
@@ -286,4 +317,9 @@ got=0
 wait "$daemon" || got=$?
 daemon=
 tap_equal "the daemon ends as it should" "0 " "$got $(cat "$work/log")"
+
+for option in --count=1 --open=$first; do
+        fails "$option: no pasidd" 125 "There is no pasidd at $PASIDD_ADDRESS" "$ctl" run "$option" true
+done
+manager_fails "no pasidd" "pasidd cannot be reached: pasidd does not run, or not at that address\$" "$manager" $first echo
 tap_done

@@ -14,7 +14,9 @@ set -eu
 if [ "${1-}" != inside ]; then
         status=0
         "$top_builddir/tests/bus/with-daemon" --bus=dbus-daemon --devices --config="[Daemon]
-ReuseDelaySec=0" sh "$0" inside || status=$?
+ReuseDelaySec=0
+[Limits]
+PasidsPerConsumer=50" sh "$0" inside || status=$?
         if [ $status -eq 77 ]; then
                 tap_skip "examples" "no dbus-daemon"
                 tap_done
@@ -38,6 +40,12 @@ fails_without() {
         timeout 60 "$@" </dev/null >"$work/out" 2>"$work/err" || status=$?
         tap_equal "$name: $there_is" "1  1 0" "$status $(cat "$work/out") $(grep -c "$sentence" "$work/err") $(grep -c Traceback "$work/err")"
 }
+stranger="setpriv --reuid=65534 --regid=65534 --clear-groups"
+if [ "$(id -u)" -eq 0 ] && $stranger test -r "$top_srcdir/doc/examples/take-numbers.py" 2>/dev/null; then
+        chmod 755 "$work"
+else
+        stranger=
+fi
 # NAME FORMAT COMMAND...: takes three numbers, prints such a line for each, gives one back, and the rest at its end
 try() {
         name=$1 format=$2
@@ -74,6 +82,16 @@ try() {
         "$@" </dev/null >"$work/out" 2>"$work/err" || status=$?
         tap_equal "$name: how to call it" "yes 1" "$([ $status -ne 0 ] && echo yes) $(grep -c "COUNT \[DEVICE\]" "$work/err")"
 
+        fails_without "more than its quota" "QuotaExceeded\|51 more PASIDs were asked.*its quota of 50" "$@" 51
+        await is_over || true
+        tap_equal "$name: which leaves nothing" "" "$("$ctl" consumers)"
+        if [ -n "$stranger" ]; then
+                # busctl has words of its own for it
+                # shellcheck disable=SC2086
+                fails_without "no permission" "uid 65534, which is neither root nor in group\|Call failed: Access denied" $stranger "$@" 3
+        else
+                tap_skip "$name: no permission" "not root, only root can read this tree, or there is no setpriv"
+        fi
         fails_without "no message bus" "Failed to connect" env DBUS_SYSTEM_BUS_ADDRESS="unix:path=$work/none" "$@" 3
         if command -v dbus-run-session >/dev/null; then
                 # shellcheck disable=SC2016
