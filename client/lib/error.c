@@ -41,6 +41,9 @@ static const struct error_entry bus_errors[] = {
         { BUS_ERROR "InconsistentMessage", EBADMSG, NULL },
 };
 
+/* What the names of others begin with. */
+static const char *const start_errors[] = { BUS_ERROR "Spawn.", "org.freedesktop.systemd1." };
+
 /* 0 for what can be no errno. */
 static int positive(int error) {
         if (error < 0)
@@ -133,9 +136,10 @@ static int bus_error_code(const sd_bus_error *error, const char *path) {
         for (size_t i = 0; i < ELEMENTSOF(bus_errors); i++)
                 if (strcmp(error->name, bus_errors[i].name) == 0)
                         return bus_errors[i].code;
-        /* The bus could not start the daemon. */
-        if (strncmp(error->name, BUS_ERROR "Spawn.", sizeof(BUS_ERROR "Spawn.") - 1) == 0)
-                return ECONNREFUSED;
+        /* The bus could not start the daemon, or was told so by the service manager: of a masked unit, say. */
+        for (size_t i = 0; i < ELEMENTSOF(start_errors); i++)
+                if (strncmp(error->name, start_errors[i], strlen(start_errors[i])) == 0)
+                        return ECONNREFUSED;
         return EPROTO;
 }
 

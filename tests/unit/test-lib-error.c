@@ -12,6 +12,7 @@ static const struct {
         { "org.freedesktop.DBus.Error.ServiceUnknown", ECONNREFUSED },
         { "org.freedesktop.DBus.Error.NameHasNoOwner", ECONNREFUSED },
         { "org.freedesktop.DBus.Error.Spawn.ChildExited", ECONNREFUSED },
+        { "org.freedesktop.systemd1.UnitMasked", ECONNREFUSED },
         { "org.freedesktop.DBus.Error.UnknownMethod", EOPNOTSUPP },
         { "org.freedesktop.DBus.Error.UnknownInterface", EOPNOTSUPP },
         { "org.freedesktop.DBus.Error.NoReply", ETIMEDOUT },
