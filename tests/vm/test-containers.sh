@@ -97,11 +97,28 @@ tap_equal "and detaches" "" "$(in_iommu "$number")"
 got=0
 run device=$WIDE count=65537 -- --rm --rootfs $root /bin/cat >/run/out 2>&1 </dev/null || got=$?
 tap_equal "refused for its quota" yes "$([ $got -ne 0 ] && echo yes)"
+tap_equal "nothing is left of it" "[] []" "$(pasidctl consumers --json=short) $(numbers)"
 tap_equal "podman shows why" 1 "$(grep -c '^Error: .*pasid-oci-hook: 65537 more PASIDs were asked.* its quota of 65536; ' /run/out)"
 sed 's/^/# /' /run/out
 run cuont=2 -- --rm --rootfs $root /bin/cat >/run/out 2>&1 </dev/null
 tap_equal "a malformed annotation: podman shows what is wrong" 1 \
         "$(grep -c '^Error: .*pasid-oci-hook: Annotation org.pasidd.cuont is none that' /run/out)"
+got=0
+run device=0000:7f:00.0 -- --rm --rootfs $root /bin/cat >/run/out 2>&1 </dev/null || got=$?
+tap_equal "an unknown device: refused, and podman shows which" "yes 1" \
+        "$([ $got -ne 0 ] && echo yes) $(grep -c '^Error: .*pasid-oci-hook: .*0000:7f:00.0' /run/out)"
+sed 's/^/# /' /run/out
+tap_equal "of it nothing is left, either" "[] []" "$(pasidctl consumers --json=short) $(numbers)"
+# Masked, as else whoever asks on the message bus has it started.
+systemctl mask --quiet --runtime --now pasidd.socket pasidd.service 2>/dev/null
+got=0
+run device=$WIDE -- --rm --rootfs $root /bin/cat >/run/out 2>&1 </dev/null || got=$?
+tap_equal "no pasidd: no container, and podman shows why" "yes 1" \
+        "$([ $got -ne 0 ] && echo yes) $(grep -c -m 1 '^Error: .*pasid-oci-hook: .*pasidd does not run' /run/out)"
+sed 's/^/# /' /run/out
+systemctl unmask --quiet --runtime pasidd.socket pasidd.service
+systemctl start pasidd.socket
+tap_equal "with pasidd there is nothing of it" "[] []" "$(pasidctl consumers --json=short) $(numbers)"
 
 # A root of its own, whose owner is root in there.
 mkdir -p /run/other/bin
