@@ -59,6 +59,20 @@ bundle() {
                 }' >"$work/bundle/config.json"
 }
 
+# ARGUMENTS: as above, with what the manual page has of a config.json in place of annotations and hooks
+page_bundle() {
+        bundle "$1"
+        {
+                echo '{'
+                # shellcheck disable=SC2016
+                sed -n '/^config.json of crun/,/^# /p' "$top_srcdir/man/pasid-oci-hook.8.scd" | sed -n '/^```$/,/^```$/{/^```$/!p}'
+                echo '}'
+        } >"$work/page.json"
+        jq --slurpfile page "$work/page.json" '.hooks.createRuntime[0] as $entry | . + $page[0] |
+                .hooks[][] |= (.path = $entry.path | .env = $entry.env)' "$work/bundle/config.json" >"$work/config.json"
+        mv "$work/config.json" "$work/bundle/config.json"
+}
+
 # ID COMMAND...
 exec_in() {
         exec_id=$1
@@ -89,6 +103,13 @@ run_crun kill c1 KILL
 await has_none
 tap_equal "killed: freed, though nobody has called poststop yet" 0 $?
 tap_equal "poststop comes later" "" "$(run_crun delete c1 2>&1)"
+
+page_bundle '["/bin/cat", "/run/pasidd/pasids.json"]'
+tap_equal "the manual page has where the hook is installed" /usr/libexec/pasid-oci-hook \
+        "$(jq -r '[.hooks[][].path] | unique | join(" ")' "$work/page.json")"
+tap_equal "a container by its example is told of a number that is attached" '"page" ["0000:01:00.0"] true 1' \
+        "$(run_crun run -b "$work/bundle" page 2>&1 | jq -c '.container, .devices, .attached, (.pasids | length)' | xargs -d '\n')"
+tap_equal "and gives it back" "" "$(consumers)"
 
 # Each has a file of its own, though they share a root.
 n=20
