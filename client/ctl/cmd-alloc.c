@@ -48,11 +48,11 @@ static int parse_options(struct ctl *ctl, int argc, char **argv, struct alloc_ar
         while (status == EXIT_SUCCESS && (c = ctl_getopt(ctl, argc, argv, ":h", options)) != -1)
                 switch (c) {
                 case OPT_MIN:
-                        status = ctl_number(ctl, "min", optarg, &a->min);
+                        status = ctl_positive(ctl, "min", optarg, &a->min);
                         has_min = true;
                         break;
                 case OPT_MAX:
-                        status = ctl_number(ctl, "max", optarg, &a->max);
+                        status = ctl_positive(ctl, "max", optarg, &a->max);
                         has_max = true;
                         break;
                 case OPT_COUNT:
@@ -63,7 +63,7 @@ static int parse_options(struct ctl *ctl, int argc, char **argv, struct alloc_ar
                         a->options.contiguous = a->many = true;
                         break;
                 case OPT_ALIGN:
-                        status = ctl_number(ctl, "align", optarg, &a->options.align);
+                        status = ctl_positive(ctl, "align", optarg, &a->options.align);
                         a->many = true;
                         break;
                 case OPT_PRIVATE:

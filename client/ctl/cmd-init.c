@@ -62,13 +62,13 @@ static int parse_options(struct ctl *ctl, int argc, char **argv, struct pasid_co
                         status = parse_hold(ctl, optarg, o);
                         break;
                 case OPT_MIN:
-                        status = ctl_number(ctl, "min", optarg, &o->min);
+                        status = ctl_positive(ctl, "min", optarg, &o->min);
                         break;
                 case OPT_MAX:
-                        status = ctl_number(ctl, "max", optarg, &o->max);
+                        status = ctl_positive(ctl, "max", optarg, &o->max);
                         break;
                 case OPT_QUOTA:
-                        status = ctl_number(ctl, "quota", optarg, &o->quota);
+                        status = ctl_positive(ctl, "quota", optarg, &o->quota);
                         break;
                 case OPT_MODE:
                         status = ctl_mode(ctl, optarg, &o->mode);

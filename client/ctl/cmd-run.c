@@ -79,9 +79,9 @@ static int parse_option(struct ctl *ctl, int c, struct run *run) {
         case OPT_COUNT:
                 return ctl_number(ctl, "count", optarg, &run->count);
         case OPT_MIN:
-                return ctl_number(ctl, "min", optarg, &run->min);
+                return ctl_positive(ctl, "min", optarg, &run->min);
         case OPT_MAX:
-                return ctl_number(ctl, "max", optarg, &run->max);
+                return ctl_positive(ctl, "max", optarg, &run->max);
         case OPT_PRIVATE:
                 run->private_text = optarg;
                 return EXIT_SUCCESS;

@@ -257,6 +257,14 @@ int ctl_number(struct ctl *ctl, const char *option, const char *s, uint32_t *ret
         return arg_number(s, ret) < 0 ? ctl_usage(ctl, "--%s takes a number, not \"%s\".", option, s) : EXIT_SUCCESS;
 }
 
+int ctl_positive(struct ctl *ctl, const char *option, const char *s, uint32_t *ret) {
+        int r = ctl_number(ctl, option, s, ret);
+
+        if (r != EXIT_SUCCESS || *ret > 0)
+                return r;
+        return ctl_usage(ctl, "--%s takes a number from 1 on, not \"%s\"; leave it out for the default.", option, s);
+}
+
 int ctl_mode(struct ctl *ctl, const char *s, enum pasid_mode *ret) {
         if (strcmp(s, "advisory") == 0)
                 *ret = PASID_MODE_ADVISORY;

@@ -108,6 +108,8 @@ int ctl_numbers(struct ctl *ctl, char *const *args, size_t n, struct arg_numbers
 
 /* The value of an option; each prints the error itself and returns the exit status then. */
 int ctl_number(struct ctl *ctl, const char *option, const char *s, uint32_t *ret);
+/* 0 is refused: to the daemon it would mean that the option was not given. */
+int ctl_positive(struct ctl *ctl, const char *option, const char *s, uint32_t *ret);
 int ctl_mode(struct ctl *ctl, const char *s, enum pasid_mode *ret);
 /* The name of a consumer that is to be made. */
 int ctl_new_name(struct ctl *ctl, const char *name);

@@ -23,9 +23,9 @@ struct init_options {
 
 static const struct option_spec init_specs[] = {
         { "devices", "as", offsetof(struct init_options, devices) },
-        { "min", "u", offsetof(struct init_options, min) },
-        { "max", "u", offsetof(struct init_options, max) },
-        { "quota", "u", offsetof(struct init_options, quota) },
+        { "min", "u", offsetof(struct init_options, min), true },
+        { "max", "u", offsetof(struct init_options, max), true },
+        { "quota", "u", offsetof(struct init_options, quota), true },
         { "hold", "s", offsetof(struct init_options, hold) },
         { "fd", "h", offsetof(struct init_options, fd) },
         { "pid", "u", offsetof(struct init_options, pid) },

@@ -76,6 +76,9 @@ static int read_value(sd_bus_message *m, const struct option_spec *spec, void *v
                 r = sd_bus_message_read_basic(m, spec->signature[0], value);
         if (r < 0)
                 return r;
+        if (spec->is_positive && *(const uint32_t *) value == 0)
+                return refuse(refusal, EINVAL, "Option \"%s\" was given as 0; give 1 or more, or leave it out for its default.",
+                              spec->name);
         return sd_bus_message_exit_container(m);
 }
 

@@ -68,15 +68,19 @@ prints_words() {
         ! try "$name" 0 "$@" || tap_equal "$name" "$expected" "$(squeeze <"$work/out" | normal)"
 }
 silent() { prints "$@" </dev/null; }
-# NAME WORDS COMMAND...: fails, prints nothing, and the sentence has the words
-refuses() {
-        name=$1
-        words=$2
-        shift 2
-        try "$name" 1 "$@" || return 0
+# STATUS NAME WORDS COMMAND...: fails with it, prints nothing, and the sentence has the words
+fails() {
+        status=$1
+        name=$2
+        words=$3
+        shift 3
+        try "$name" "$status" "$@" || return 0
         if grep -qi -e "$words" "$work/err" && [ ! -s "$work/out" ]; then
                 tap_ok "$name"
         else
                 tap_not_ok "$name" "$(cat "$work/err" "$work/out")"
         fi
 }
+# Refused by the daemon, or by pasidctl itself as wrong usage
+refuses() { fails 1 "$@"; }
+misuses() { fails 2 "$@"; }

@@ -155,6 +155,9 @@ START_TEST(init_bad_options) {
         init_error(&c, E_ARGS, "devices", "vm", 1, "devices", "ao", 1, "/a");
         init_error(&c, E_ARGS, "pid", "vm", 1, "pid", "i", 1);
         init_error(&c, E_ARGS, "twice", "vm", 2, "min", "u", 1U, "min", "u", 1U);
+        init_error(&c, E_ARGS, "\"min\" was given as 0", "vm", 2, "min", "u", 0U, "max", "u", 500U);
+        init_error(&c, E_ARGS, "\"max\" was given as 0", "vm", 1, "max", "u", 0U);
+        init_error(&c, E_ARGS, "\"quota\" was given as 0", "vm", 1, "quota", "u", 0U);
         init_error(&c, E_ARGS, "forever", "vm", 1, "hold", "s", "forever");
         init_error(&c, E_ARGS, "wild", "vm", 1, "mode", "s", "wild");
         ck_assert_uint_eq(property_number(&c, PASIDD_PATH, PASIDD_IFACE_MANAGER, "Consumers"), 0);

@@ -103,7 +103,15 @@ prints "alloc up to a number" "$ctl" alloc vm-2 --max=500 <<'END'
 END
 refuses "alloc outside the range" "range\|499" "$ctl" alloc vm-2 --max=499
 refuses "alloc beyond the quota" "quota\|20" "$ctl" alloc vm-2 --count=20
-refuses "alloc of 0" "0" "$ctl" alloc vm-1 --min=0 --max=0x100000
+refuses "alloc of what has more than 20 bits" "PASID 1048576 .*20 bits" "$ctl" alloc vm-1 --min=0x100000 --max=0x100000
+for option in min max align; do
+        misuses "alloc --$option=0" "--$option takes a number from 1 on, not \"0\"" "$ctl" alloc vm-1 "--$option=0"
+done
+misuses "alloc of PASID 0" "--min takes a number from 1 on" "$ctl" alloc vm-1 --min=0 --max=0
+for option in min max quota; do
+        misuses "init --$option=0" "--$option takes a number from 1 on, not \"0\"" "$ctl" init vm-0 "--$option=0"
+done
+fails 125 "run --max=0x0" "--max takes a number from 1 on, not \"0x0\"" "$ctl" run --max=0x0 -- true
 refuses "alloc of nobody's" "no-such" "$ctl" alloc no-such
 refuses "alloc with an odd alignment" "align\|power" "$ctl" alloc vm-1 --count=2 --contiguous --align=3
 prints "alloc with a token" "$ctl" alloc vm-2 --token=job-17 --count=2 <<'END'
