@@ -50,22 +50,32 @@ static void note_changed(struct signals *s, struct news_path *path) {
                 (void) news_path_ref(path);
 }
 
+static void note_device(struct signals *s, const char *address) {
+        _cleanup_free_ char *device = NULL;
+        struct news_path *path;
+
+        if (path_of_device(address, &device) < 0 || !(path = news_path_new(0, device)))
+                return;
+        note_changed(s, path);
+        news_path_unref(path);
+}
+
+/* A device's counters are its IOMMU group's: who shares the group with it has others now, too. */
+static void note_group(struct signals *s, int32_t group) {
+        const struct device_list *list = service_devices(s->bus->service);
+
+        for (size_t i = 0; i < list->n_devices; i++)
+                if (list->devices[i].iommu_group == group)
+                        note_device(s, list->devices[i].address);
+}
+
 static void note_counters(struct signals *s, const struct consumer *c, struct news_path *path) {
         if (s->noted == c->id)
                 return;
         s->noted = c->id;
         note_changed(s, path);
-        for (size_t i = 0; i < c->n_devices; i++) {
-                _cleanup_free_ char *device = NULL;
-                struct news_path *p;
-
-                if (path_of_device(c->devices[i].address, &device) < 0)
-                        continue;
-                p = news_path_new(0, device);
-                if (p)
-                        note_changed(s, p);
-                news_path_unref(p);
-        }
+        for (size_t i = 0; i < c->n_devices; i++)
+                note_group(s, c->devices[i].space);
 }
 
 static void on_consumer_added(const struct consumer *c, void *userdata) {

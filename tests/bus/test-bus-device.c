@@ -473,33 +473,6 @@ START_TEST(devices_come_and_go) {
 }
 END_TEST
 
-/* Attach and Detach change no consumer's counter but a device's. */
-START_TEST(attached_is_counted) {
-        struct fixture *f = fake_begin(BUS_NONE, NULL);
-        struct client c = client_direct(f);
-        struct signals s = {};
-        _cleanup_free_ char *path = init_mediated(&c, "vm");
-        uint32_t pasid = alloc_ok(&c, path, 0, 0);
-        struct heard h;
-
-        signals_listen(&c, &s);
-        manager_ok(&c, NULL, "Subscribe", NULL);
-        consumer_ok(&c, NULL, path, "Attach", "u", pasid);
-        do
-                h = signals_await(&c, &s, "PropertiesChanged");
-        while (strcmp(h.path, FIRST_PATH) != 0);
-        ck_assert_ptr_nonnull(strstr(h.subject, "Attached "));
-        s.n = 0;
-        consumer_ok(&c, NULL, path, "Detach", "u", pasid);
-        do
-                h = signals_await(&c, &s, "PropertiesChanged");
-        while (strcmp(h.path, FIRST_PATH) != 0);
-        ck_assert_ptr_nonnull(strstr(h.subject, "Attached "));
-        client_close(&c);
-        fixture_free(f);
-}
-END_TEST
-
 START_TEST(checked) {
         struct fixture *f = fake_begin(BUS_NONE, NULL);
         struct client c = client_direct(f);
@@ -550,7 +523,6 @@ int main(void) {
         tcase_add_test(mediated, arguments_of_alloc_mapped);
         tcase_add_test(mediated, arguments_of_map);
         tcase_add_test(mediated, pinned_bytes_are_limited);
-        tcase_add_test(mediated, attached_is_counted);
         tcase_add_test(mediated, checked);
         tcase_add_loop_test(device, opened, 0, TRANSPORTS);
         tcase_add_loop_test(device, opened_for_consumer, 0, TRANSPORTS);

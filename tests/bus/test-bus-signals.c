@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fake-devices.h"
 #include "signals.h"
 
 #define TRANSPORTS BUS_KIND_MAX_
@@ -234,6 +235,73 @@ START_TEST(lists_among_news) {
 }
 END_TEST
 
+/* The next change that is told of that object. */
+static struct heard await_changed(struct client *c, struct signals *s, const char *path) {
+        struct heard h;
+
+        do
+                h = signals_await(c, s, "PropertiesChanged");
+        while (strcmp(h.path, path) != 0);
+        return h;
+}
+
+static void await_counters(struct client *c, struct signals *s, const char *path) {
+        struct heard h = await_changed(c, s, path);
+
+        ck_assert_msg(strstr(h.subject, "Allocated ") && strstr(h.subject, "Attached "), "'%s'", h.subject);
+}
+
+/* Attach and Detach change no consumer's counter but a device's. */
+START_TEST(attached_is_counted) {
+        struct fixture *f = fake_begin(BUS_NONE, NULL);
+        struct client c = client_direct(f);
+        struct signals s = {};
+        _cleanup_free_ char *path = init_mediated(&c, "vm");
+        uint32_t pasid = alloc_ok(&c, path, 0, 0);
+
+        signals_listen(&c, &s);
+        manager_ok(&c, NULL, "Subscribe", NULL);
+        consumer_ok(&c, NULL, path, "Attach", "u", pasid);
+        await_counters(&c, &s, FIRST_PATH);
+        s.n = 0;
+        consumer_ok(&c, NULL, path, "Detach", "u", pasid);
+        await_counters(&c, &s, FIRST_PATH);
+        client_close(&c);
+        fixture_free(f);
+}
+END_TEST
+
+/* Two functions in one IOMMU group: what is done with the first changes what the second shows. */
+START_TEST(a_group_is_counted_together) {
+        struct fixture *f = fake_begin(BUS_NONE, NULL);
+        struct client c = client_direct(f);
+        struct signals s = {};
+        struct heard h;
+        uint32_t pasid;
+
+        signals_listen(&c, &s);
+        manager_ok(&c, NULL, "Subscribe", NULL);
+        fixture_tell_kernel(f, "devices", FIRST " 1 vfio-pci\n" SECOND " 2 vfio-pci\n" THIRD " 1 idxd\n");
+        h = signals_await(&c, &s, "InterfacesAdded");
+        ck_assert_str_eq(h.subject, THIRD_PATH);
+        _cleanup_free_ char *path = init_mediated(&c, "vm");
+
+        pasid = alloc_ok(&c, path, 0, 0);
+        await_counters(&c, &s, THIRD_PATH);
+        ck_assert_uint_eq(property_number(&c, THIRD_PATH, PASIDD_IFACE_DEVICE, "Allocated"), 1);
+        consumer_ok(&c, NULL, path, "Attach", "u", pasid);
+        await_counters(&c, &s, THIRD_PATH);
+        ck_assert_uint_eq(property_number(&c, THIRD_PATH, PASIDD_IFACE_DEVICE, "Attached"), 1);
+        free_ok(&c, path, pasid);
+        await_counters(&c, &s, THIRD_PATH);
+        ck_assert_uint_eq(property_number(&c, THIRD_PATH, PASIDD_IFACE_DEVICE, "Allocated"), 0);
+        for (size_t i = 0; i < s.n; i++)
+                ck_assert_str_ne(s.heard[i].path, SECOND_PATH);
+        client_close(&c);
+        fixture_free(f);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("bus-signals");
         TCase *tcase = fixture_add_case(suite, "signals");
@@ -244,5 +312,7 @@ int main(void) {
         tcase_add_loop_test(tcase, subscriber_leaves, 0, TRANSPORTS);
         tcase_add_test(tcase, silent_refusals);
         tcase_add_test(tcase, lists_among_news);
+        tcase_add_test(tcase, attached_is_counted);
+        tcase_add_test(tcase, a_group_is_counted_together);
         return fixture_main(suite);
 }
