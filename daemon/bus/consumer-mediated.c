@@ -36,7 +36,7 @@ int consumer_method_attach(struct call *call) {
         r = service_attach(call_service(call), call->consumer, pasid, &call->refusal);
         if (r < 0)
                 return r;
-        signals_note_attached(call->link->bus->signals, call->consumer);
+        signals_note_mediated(call->link->bus->signals, call->consumer);
         return reply_when_committed(call, reply);
 }
 
@@ -52,7 +52,7 @@ int consumer_method_detach(struct call *call) {
                 r = service_detach(call_service(call), call->consumer, pasid, &call->refusal);
         if (r < 0)
                 return r;
-        signals_note_attached(call->link->bus->signals, call->consumer);
+        signals_note_mediated(call->link->bus->signals, call->consumer);
         return reply_when_committed(call, reply);
 }
 
@@ -87,7 +87,10 @@ int consumer_method_map(struct call *call) {
                 r = reply_new(call, &reply);
         if (r >= 0)
                 r = service_map(call_service(call), call->consumer, pasid, &m, &iova, &call->refusal);
-        return r < 0 ? r : reply_number_when_committed(call, reply, 't', &iova);
+        if (r < 0)
+                return r;
+        signals_note_mediated(call->link->bus->signals, call->consumer);
+        return reply_number_when_committed(call, reply, 't', &iova);
 }
 
 int consumer_method_unmap(struct call *call) {
@@ -103,5 +106,8 @@ int consumer_method_unmap(struct call *call) {
                 r = reply_new(call, &reply);
         if (r >= 0)
                 r = service_unmap(call_service(call), call->consumer, pasid, iova, length, &unmapped, &call->refusal);
-        return r < 0 ? r : reply_number_when_committed(call, reply, 't', &unmapped);
+        if (r < 0)
+                return r;
+        signals_note_mediated(call->link->bus->signals, call->consumer);
+        return reply_number_when_committed(call, reply, 't', &unmapped);
 }

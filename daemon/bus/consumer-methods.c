@@ -114,7 +114,7 @@ int consumer_method_alloc(struct call *call) {
                 r = service_alloc_mapped(call_service(call), call->consumer, &request, private_data,
                                          o.map.fd >= 0 ? &o.map : NULL, &pasid, &call->refusal);
                 if (r >= 0)
-                        signals_note_attached(call->link->bus->signals, call->consumer);
+                        signals_note_mediated(call->link->bus->signals, call->consumer);
         } else
                 r = service_alloc(call_service(call), call->consumer, &request, private_data, &pasid, &call->refusal);
         return r < 0 ? r : reply_number_when_committed(call, reply, 'u', &pasid);

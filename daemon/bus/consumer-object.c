@@ -192,7 +192,7 @@ static const sd_bus_vtable consumer_vtable[] = {
         SD_BUS_PROPERTY("OfferedTo", "u", get_number, 0, 0),
         SD_BUS_PROPERTY("Mode", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Since", "t", get_since, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("PinnedBytes", "t", get_pinned, 0, 0),
+        SD_BUS_PROPERTY("PinnedBytes", "t", get_pinned, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_VTABLE_END,
 };
 

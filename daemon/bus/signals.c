@@ -197,7 +197,7 @@ static void on_counts_changed(void *userdata) {
         news_pump_all(s->bus->news);
 }
 
-void signals_note_attached(struct signals *s, const struct consumer *c) {
+void signals_note_mediated(struct signals *s, const struct consumer *c) {
         struct news_path *path;
 
         if (!news_is_wanted(s->bus->news) || !(path = path_of(s, c)))
@@ -280,7 +280,8 @@ int signals_send(struct signals *s, struct link *link, const struct news_item *i
                 break;
         case NEWS_CONSUMER_CHANGED:
                 if (is_there(s, item->path))
-                        r = sd_bus_emit_properties_changed(link->sd, path, PASIDD_IFACE_CONSUMER, "Allocated", NULL);
+                        r = sd_bus_emit_properties_changed(link->sd, path, PASIDD_IFACE_CONSUMER, "Allocated", "PinnedBytes",
+                                                           NULL);
                 break;
         case NEWS_DEVICE_COUNTED:
                 if (is_device_there(s, path))

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "fake-devices.h"
@@ -302,6 +303,41 @@ START_TEST(a_group_is_counted_together) {
 }
 END_TEST
 
+static void await_pinned(struct client *c, struct signals *s, const char *path, uint64_t bytes) {
+        struct heard h = await_changed(c, s, path);
+
+        ck_assert_msg(strstr(h.subject, "PinnedBytes "), "'%s'", h.subject);
+        ck_assert_uint_eq(property_number(c, path, PASIDD_IFACE_CONSUMER, "PinnedBytes"), bytes);
+}
+
+START_TEST(pinned_bytes_change) {
+        enum { PAGE = 4096 };
+        struct fixture *f = fake_begin(BUS_NONE, NULL);
+        struct client c = client_direct(f);
+        struct signals s = {};
+        _cleanup_close_ int memory = memfd_create("memory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        _cleanup_free_ char *path = init_mediated(&c, "vm");
+        uint32_t pasid = alloc_ok(&c, path, 0, 0);
+
+        ck_assert_int_ge(memory, 0);
+        ck_assert_int_eq(ftruncate(memory, 2 * PAGE), 0);
+        consumer_ok(&c, NULL, path, "Attach", "u", pasid);
+        signals_listen(&c, &s);
+        manager_ok(&c, NULL, "Subscribe", NULL);
+
+        consumer_ok(&c, NULL, path, "Map", "uhtttu", pasid, memory, (uint64_t) 0, (uint64_t) PAGE, (uint64_t) 0x100000, 7U);
+        await_pinned(&c, &s, path, PAGE);
+        consumer_ok(&c, NULL, path, "Map", "uhtttu", pasid, memory, (uint64_t) PAGE, (uint64_t) PAGE, (uint64_t) 0x200000, 7U);
+        await_pinned(&c, &s, path, 2 * PAGE);
+        consumer_ok(&c, NULL, path, "Unmap", "utt", pasid, (uint64_t) 0x100000, (uint64_t) PAGE);
+        await_pinned(&c, &s, path, PAGE);
+        consumer_ok(&c, NULL, path, "Detach", "u", pasid);
+        await_pinned(&c, &s, path, 0);
+        client_close(&c);
+        fixture_free(f);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("bus-signals");
         TCase *tcase = fixture_add_case(suite, "signals");
@@ -314,5 +350,6 @@ int main(void) {
         tcase_add_test(tcase, lists_among_news);
         tcase_add_test(tcase, attached_is_counted);
         tcase_add_test(tcase, a_group_is_counted_together);
+        tcase_add_test(tcase, pinned_bytes_change);
         return fixture_main(suite);
 }
