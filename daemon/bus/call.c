@@ -32,8 +32,8 @@ static int prepare(struct call *call, unsigned flags) {
                         return r;
                 call->consumer = call->link->consumer;
                 if (!call->consumer)
-                        return refuse(&call->refusal, ESRCH, "Consumer \"%s\" of uid %u is gone.", call->link->name,
-                                      (unsigned) call->link->uid);
+                        return refuse(&call->refusal, ESRCH, "Consumer \"%s\" of uid %u has just ended; make it again by Init.",
+                                      call->link->name, (unsigned) call->link->uid);
         }
         if (flags & (CALL_CALLER | CALL_OWNER)) {
                 r = link_get_caller(call->link, call->message, &call->caller, &call->refusal);
@@ -152,8 +152,8 @@ int call_read_private(struct call *call, const void **ret, size_t *ret_size) {
         if (r < 0)
                 return r;
         if (*ret_size > PRIVATE_MAX)
-                return refuse(&call->refusal, EMSGSIZE, "%zu bytes of private data were given; a PASID keeps at most %u.",
-                              *ret_size, PRIVATE_MAX);
+                return refuse(&call->refusal, EMSGSIZE, "%zu bytes of private data were given; a PASID keeps at most %u. "
+                              "Keep what is more elsewhere, and its place here.", *ret_size, PRIVATE_MAX);
         return 0;
 }
 

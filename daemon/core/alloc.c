@@ -20,8 +20,8 @@ static int check_request(const struct alloc_request *q, struct refusal *refusal)
                 return refuse(refusal, EINVAL, "An alignment of %u goes with contiguous PASIDs only; "
                               "ask for contiguous ones, or leave it out.", q->align);
         if (q->private_bytes > PRIVATE_MAX)
-                return refuse(refusal, EMSGSIZE, "%u bytes of private data are more than the %u that are kept with a PASID.",
-                              q->private_bytes, PRIVATE_MAX);
+                return refuse(refusal, EMSGSIZE, "%u bytes of private data were given; a PASID keeps at most %u. Keep what is "
+                              "more elsewhere, and its place here.", q->private_bytes, PRIVATE_MAX);
         return q->token ? token_check(q->token, refusal) : 0;
 }
 

@@ -300,7 +300,8 @@ int service_detach(struct service *s, struct consumer *c, uint32_t pasid, struct
         if (!service_live_row(c, pasid))
                 return service_refuse_no_row(c, pasid, refusal);
         if (!mediation_find(c, pasid))
-                return refuse(refusal, ENOLINK, "PASID %u of consumer \"%s\" is not attached.", pasid, c->name);
+                return refuse(refusal, ENOLINK, "PASID %u of consumer \"%s\" was to be detached and is not attached; it can be "
+                              "attached, or freed as it is.", pasid, c->name);
         r = ending_begin(s, c, &pasid, 1, &ending, refusal);
         if (r < 0)
                 return r;

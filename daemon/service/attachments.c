@@ -25,7 +25,8 @@ static int attach_device(struct attachment *a, size_t i, struct refusal *refusal
         int r;
 
         if (!ad->device->kernel)
-                return refuse(refusal, ENXIO, "Device %s is gone.", ad->device->address);
+                return refuse(refusal, ENXIO, "PASID %u cannot be attached to device %s, which is gone; end the consumer, and make "
+                              "another with a device that is there.", a->pasid, ad->device->address);
         r = s->kernel->ops->attach(s->kernel, ad->device->kernel, a->pasid, ad->hwpt, refusal);
         if (r < 0)
                 return r;

@@ -192,7 +192,8 @@ int held_device_adopt(struct service *s, const char *address, int fd, uint32_t i
         int r;
 
         if (!info)
-                return refuse(refusal, ENXIO, "Device %s is gone.", address);
+                return refuse(refusal, ENXIO, "Device %s was open before the restart and is gone; what was attached to it is "
+                              "lost, until it is freed.", address);
         d = device_new(s, info);
         if (!d)
                 return refuse(refusal, ENOMEM, "Out of memory.");
@@ -224,7 +225,8 @@ int held_device_get(struct service *s, const char *address, struct held_device *
         int r;
 
         if (d && d->deadline_source)
-                return refuse(refusal, ENXIO, "Device %s is being taken away: the kernel has asked for it.", address);
+                return refuse(refusal, ENXIO, "Device %s cannot be attached to, as the kernel has asked for it back, for an unbind "
+                              "or a removal; detach what is attached to it, and ask again when it is back.", address);
         if (!d) {
                 if (!info)
                         return refuse(refusal, ENXIO, "Device %s is gone; end the consumer, and make another with a device that "

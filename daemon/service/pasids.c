@@ -13,8 +13,8 @@
 
 static int check_private(size_t size, struct refusal *refusal) {
         if (size > PRIVATE_MAX)
-                return refuse(refusal, EMSGSIZE, "%zu bytes of private data were given; a PASID keeps at most %u.",
-                              size, PRIVATE_MAX);
+                return refuse(refusal, EMSGSIZE, "%zu bytes of private data were given; a PASID keeps at most %u. "
+                              "Keep what is more elsewhere, and its place here.", size, PRIVATE_MAX);
         return 0;
 }
 
@@ -55,7 +55,8 @@ static int expire(struct service *s, const struct consumer *c, const struct mome
         (void) service_expire(s, now, max);
         if (core_consumer_by_id(s->core, id))
                 return 0;
-        return refuse(refusal, ESRCH, "The consumer is gone: the table refused to keep it.");
+        return refuse(refusal, ESRCH, "PASIDs were asked for a consumer that is gone, as the table refused to keep "
+                                      "it; the journal says why. Make the consumer again when that is mended.");
 }
 
 /* Consumers whose holder is gone end now, if that was not noticed yet; the one that asks may be among them. */
@@ -66,7 +67,8 @@ static int reap(struct service *s, const struct consumer *c, struct refusal *ref
         c = core_consumer_by_id(s->core, id);
         if (c && !c->ended)
                 return n > 0; /* those that could not be ended are tried again, and the refusal stands */
-        return refuse(refusal, ESRCH, "The consumer has just ended: what held it is gone.");
+        return refuse(refusal, ESRCH, "PASIDs were asked for a consumer that has just ended, as what held it is "
+                                      "gone; make it again, with a holder that lives.");
 }
 
 static int pick(struct service *s, struct consumer *c, struct alloc_request *request, uint32_t *pasids, size_t *ret_mark,

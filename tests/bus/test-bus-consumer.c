@@ -176,6 +176,7 @@ static void private_refused(struct test *t, const char *error_name, const char *
 
         ck_assert_int_lt(client_call_private(&t->c, &error, t->path, member, numbers, n_numbers, data, size), 0);
         ck_assert_str_eq(error.name, error_name);
+        ck_assert_msg(size <= PRIVATE_MAX || strstr(error.message, "at most 4096. Keep "), "%s", error.message);
 }
 
 START_TEST(private_too_large) {

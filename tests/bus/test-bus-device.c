@@ -89,7 +89,7 @@ START_TEST(attach_and_map) {
         consumer_ok(&c, NULL, path, "Detach", "u", pasid);
         ck_assert_str_eq(state_of(&c, path, pasid), "allocated");
         ck_assert_uint_eq(property_number(&c, path, PASIDD_IFACE_CONSUMER, "PinnedBytes"), 0);
-        consumer_error(&c, E("NotAttached"), NULL, path, "Detach", "u", pasid);
+        consumer_error(&c, E("NotAttached"), "freed as it is", path, "Detach", "u", pasid);
         exit_ok(&c, path);
         ck_assert(is_held(&c, FIRST_PATH, ""));
         client_close(&c);
@@ -473,6 +473,34 @@ START_TEST(devices_come_and_go) {
 }
 END_TEST
 
+/* What is asked of a device that is being taken away, and of one that is away, says so and what is left to do. */
+START_TEST(gone) {
+        struct fixture *f = fake_begin(BUS_NONE, "[Daemon]\nDeviceReleaseSec=1min\n");
+        struct client c = client_direct(f);
+        struct signals s = {};
+        _cleanup_free_ char *path = init_mediated(&c, "vm"), *late = init_mediated(&c, "late");
+        uint32_t attached = alloc_ok(&c, path, 0, 0), other = alloc_ok(&c, late, 0, 0);
+
+        signals_listen(&c, &s);
+        manager_ok(&c, NULL, "Subscribe", NULL);
+        consumer_ok(&c, NULL, path, "Attach", "u", attached);
+        fixture_tell_kernel(f, "request", "");
+        (void) signals_await(&c, &s, "DeviceRequested");
+        consumer_error(&c, E("DeviceGone"), "asked for it back", late, "Attach", "u", other);
+
+        fixture_tell_kernel(f, "devices", SECOND " 2 vfio-pci\n");
+        (void) signals_await(&c, &s, "PasidLost");
+        consumer_error(&c, E("DeviceGone"), "lost with its device; free it", path, "Attach", "u", attached);
+        consumer_error(&c, E("DeviceGone"), "lost with its device; free it", late, "Attach", "u", other);
+        consumer_error(&c, E("DeviceGone"), "is gone; end the consumer", path, "Alloc", "uuaya{sv}", 0U, 0U, 0, 0);
+        free_ok(&c, path, attached);
+        exit_ok(&c, path);
+        init_error(&c, E("NoSuchDevice"), FIRST, "vm", 1, "devices", "as", 1, FIRST);
+        client_close(&c);
+        fixture_free(f);
+}
+END_TEST
+
 START_TEST(checked) {
         struct fixture *f = fake_begin(BUS_NONE, NULL);
         struct client c = client_direct(f);
@@ -529,6 +557,7 @@ int main(void) {
         tcase_add_test(device, opened_for_anothers_consumer);
         tcase_add_test(device, open_is_refused);
         tcase_add_loop_test(device, requested_back, 0, TRANSPORTS);
+        tcase_add_test(device, gone);
         tcase_add_test(device, requests_come_before_news);
         tcase_add_loop_test(device, devices_come_and_go, 0, TRANSPORTS);
         return fixture_main(suite);

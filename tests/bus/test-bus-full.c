@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A full disk refuses and changes nothing, and what was refused goes through
- * once there is room. Needs root and mount namespaces.
+ * once there is room; a table that is damaged refuses what it can't read.
+ * Full disks need root and mount namespaces.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "client.h"
@@ -213,6 +215,54 @@ START_TEST(shared_commits) {
 }
 END_TEST
 
+/* All but the first pages of a table, which say what it is. */
+static void damage(const char *path) {
+        _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+        uint8_t block[4096];
+        struct stat st;
+
+        memset(block, 0xff, sizeof(block));
+        ck_assert(fd >= 0 && fstat(fd, &st) == 0);
+        for (off_t at = 16 * (off_t) sizeof(block); at < st.st_size; at += (off_t) sizeof(block))
+                ck_assert_int_eq(pwrite(fd, block, sizeof(block), at), sizeof(block));
+}
+
+/* Not full, but its disk gives back something else: what can't be read is refused, and nothing is lost or made up. */
+START_TEST(damaged_under_the_daemon) {
+        enum { COUNT = 40000, UNREAD = 5000, DATA = 256 }; /* more than the daemon keeps of a table in memory */
+        static const uint8_t data[DATA] = { 1 };
+        const uint32_t count[] = { COUNT, 0, 0 }, pasid[] = { UNREAD };
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        struct fixture *f;
+        struct client c;
+        char table[512];
+
+        if (_i == 1 && geteuid() != 0)
+                SKIP("persistent consumers are root's");
+        f = fixture_new(NULL);
+        fixture_start(f);
+        c = client_direct(f);
+        _cleanup_free_ char *path = init_ok(&c, "vm", 2, "hold", "s", tables[_i].hold, "quota", "u", (uint32_t) COUNT);
+        ck_assert_int_ge(client_call_private(&c, NULL, path, "AllocMany", count, 3, data, sizeof(data)), 0);
+        client_close(&c);
+        fixture_stop(f); /* all is in the table then, and nothing in the log beside it */
+        fixture_start(f);
+        c = client_direct(f);
+
+        (void) snprintf(table, sizeof(table), "%s/%s/pasidd.db", f->dir, tables[_i].directory);
+        damage(table);
+        consumer_error(&c, E("StorageFailed"), table, path, "Find", "u", pasid[0]);
+        consumer_error(&c, E("StorageFailed"), "kernel log", path, "Free", "u", pasid[0]);
+        ck_assert_int_lt(client_call_private(&c, &error, path, "SetPrivate", pasid, 1, "x", 1), 0);
+        ck_assert_msg(sd_bus_error_has_name(&error, E("StorageFailed")), "%s: %s", error.name, error.message);
+        ck_assert_uint_eq(property_number(&c, path, PASIDD_IFACE_CONSUMER, "Allocated"), COUNT);
+        client_close(&c);
+        fixture_kill(f);
+        fixture_start_refused(f, table);
+        fixture_free(f);
+}
+END_TEST
+
 /* No room for so much as a table. */
 START_TEST(start) {
         struct fixture *f;
@@ -238,6 +288,7 @@ int main(void) {
         tcase_add_loop_test(tcase, in_the_middle_of_alloc_many, 0, 2);
         tcase_add_loop_test(tcase, nothing_left_at_all, 0, 2);
         tcase_add_loop_test(tcase, shared_commits, 0, 2);
+        tcase_add_loop_test(tcase, damaged_under_the_daemon, 0, 2);
         tcase_add_loop_test(tcase, start, 0, 2);
         return fixture_main(suite);
 }

@@ -528,6 +528,7 @@ START_TEST(test_consumer_refused_for_the_other_table) {
         fault_store_fail(f.runtime, 1, EFBIG);
         ck_assert_int_eq(service_alloc(f.service, c, &(struct alloc_request) { .count = 1 }, NULL, &pasid, &refusal),
                          -ESRCH);
+        ck_assert_msg(strstr(refusal.text, "Make the consumer again when that is mended"), "%s", refusal.text);
         ck_assert_ptr_null(fixture_get(&f, "vm"));
         ck_assert_int_eq(service_flush(f.service), 0);
         expect_objects(0, 0, 0, 0);

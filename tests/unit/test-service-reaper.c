@@ -329,6 +329,7 @@ START_TEST(test_asker_has_ended) {
 
         holder_kill(pid, SIGKILL, false);
         ck_assert_int_eq(alloc("dead", 5, 5, &pasid, &refusal), -ESRCH);
+        ck_assert_msg(strstr(refusal.text, "make it again, with a holder that lives"), "%s", refusal.text);
         ck_assert_ptr_null(holder_get(&f, "dead"));
         ck_assert_int_eq(service_flush(f.service), 0);
 }
