@@ -13,6 +13,9 @@
 #include "core/idset.h"
 
 #define ALL NUMBER_MAX /* as many numbers as there are */
+#define HELD 64        /* of a space that is as good as empty */
+#define ROUNDS 11
+#define ROUND 100000U
 
 static void check(int r, const char *what) {
         if (r < 0) {
@@ -84,61 +87,84 @@ static double fill(struct bench *b) {
         return (now_ns() - start) / ALL;
 }
 
-/* All numbers are held: frees a random one and allocates, which can only be the same again. */
-static double churn_full(struct bench *b, uint32_t rounds) {
-        uint32_t random = 2463534242, got;
-        double start = now_ns();
+static int compare_times(const void *a, const void *b) {
+        double x = *(const double *) a, y = *(const double *) b;
 
-        for (uint32_t i = 0; i < rounds; i++) {
-                free_one(b, next_random(&random) % ALL + 1);
+        return x < y ? -1 : x > y;
+}
+
+static double median(double *values, size_t n) {
+        qsort(values, n, sizeof(*values), compare_times);
+        return values[n / 2];
+}
+
+/* All numbers are held: frees a random one and allocates, which can only be the same again. */
+static double churn_random(struct bench *b, uint32_t *random) {
+        double start = now_ns();
+        uint32_t got;
+
+        for (uint32_t i = 0; i < ROUND; i++) {
+                free_one(b, next_random(random) % ALL + 1);
                 alloc_one(b, &got);
         }
-        return (now_ns() - start) / rounds;
+        return (now_ns() - start) / ROUND;
 }
 
 /* All numbers are held: frees the same one and allocates it, so that only the search differs from an empty space, not the cache. */
-static double churn_same(struct bench *b, uint32_t rounds) {
-        uint32_t got;
+static double churn_same(struct bench *b) {
         double start = now_ns();
+        uint32_t got;
 
-        for (uint32_t i = 0; i < rounds; i++) {
+        for (uint32_t i = 0; i < ROUND; i++) {
                 free_one(b, ALL / 2);
                 alloc_one(b, &got);
         }
-        return (now_ns() - start) / rounds;
+        return (now_ns() - start) / ROUND;
 }
 
-/* 64 numbers are held: frees the oldest and allocates. */
-static double churn_empty(struct bench *b, uint32_t rounds) {
-        uint32_t held[64];
-        double start;
+/* HELD numbers are held, from pasids[] on: frees the oldest and allocates. */
+static double churn_empty(struct bench *b) {
+        double start = now_ns();
 
-        for (uint32_t i = 0; i < 64; i++)
-                alloc_one(b, &held[i]);
-        start = now_ns();
-        for (uint32_t i = 0; i < rounds; i++) {
-                free_one(b, held[i % 64]);
-                alloc_one(b, &held[i % 64]);
+        for (uint32_t i = 0; i < ROUND; i++) {
+                free_one(b, b->pasids[i % HELD]);
+                alloc_one(b, &b->pasids[i % HELD]);
         }
-        return (now_ns() - start) / rounds;
+        return (now_ns() - start) / ROUND;
+}
+
+/* Beside each other in each round, for what else the machine does is no cost of one of them alone. */
+static void bench_churn(struct bench *full) {
+        double empty[ROUNDS], same[ROUNDS], others[ROUNDS], same_ratio[ROUNDS], random_ratio[ROUNDS];
+        uint32_t random = 2463534242;
+        struct bench b;
+
+        bench_init(&b);
+        for (uint32_t i = 0; i < HELD; i++)
+                alloc_one(&b, &b.pasids[i]);
+        for (size_t i = 0; i < ROUNDS; i++) {
+                empty[i] = churn_empty(&b);
+                same[i] = churn_same(full);
+                others[i] = churn_random(full, &random);
+                same_ratio[i] = same[i] / empty[i];
+                random_ratio[i] = others[i] / empty[i];
+        }
+        bench_done(&b);
+
+        line("free and allocate, 64 held", median(empty, ROUNDS), "ns", "");
+        line("free and allocate with one left, the same number", median(same, ROUNDS), "ns", "IDA 500");
+        line("  against 64 held", median(same_ratio, ROUNDS), "x", "<= 4");
+        line("free and allocate with one left, random numbers", median(others, ROUNDS), "ns", "IDA 500");
+        line("  against 64 held, whose rows are in the cache", median(random_ratio, ROUNDS), "x", "");
 }
 
 static void bench_singles(void) {
         struct bench b;
-        double start, empty, same;
-
-        bench_init(&b);
-        empty = churn_empty(&b, 1000000);
-        bench_done(&b);
+        double start;
 
         bench_init(&b);
         line("allocate one by one until 2^20-1 are held", fill(&b), "ns", "IDA 210");
-        same = churn_same(&b, 1000000);
-        line("free and allocate with one left, the same number", same, "ns", "IDA 500");
-        line("free and allocate with one left, random numbers", churn_full(&b, 1000000), "ns", "IDA 500");
-        line("free and allocate, 64 held", empty, "ns", "");
-        line("  one left against 64 held", same / empty, "x", "<= 4");
-
+        bench_churn(&b);
         start = now_ns();
         for (uint32_t i = 1; i <= ALL; i++)
                 free_one(&b, i);
@@ -174,12 +200,6 @@ static void bench_search(void) {
         idset_done(&set);
 }
 
-static int compare_times(const void *a, const void *b) {
-        double x = *(const double *) a, y = *(const double *) b;
-
-        return x < y ? -1 : x > y;
-}
-
 /* The median of searches that find nothing; the slowest tells more of the machine than of the search. */
 static void bench_runs(void) {
         static const struct {
@@ -211,8 +231,7 @@ static void bench_runs(void) {
                         (void) idset_find_run(&set, 1, ALL, patterns[p].count, patterns[p].align);
                         took[i] = now_ns() - start;
                 }
-                qsort(took, 21, sizeof(took[0]), compare_times);
-                line(patterns[p].name, took[10] / 1000, "us", "<= 200");
+                line(patterns[p].name, median(took, 21) / 1000, "us", "<= 200");
                 idset_done(&set);
         }
 }
