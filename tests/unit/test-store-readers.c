@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Others at the table while it is open: readers see what is committed, and at
- * once; writers are kept out; and what a commit costs in calls.
+ * once; writers are kept out; who takes the file away is noticed; and what a
+ * commit costs in calls.
  */
+#include <errno.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <linux/magic.h>
@@ -188,6 +191,56 @@ START_TEST(nobody_else_writes) {
 }
 END_TEST
 
+static int probe(void) {
+        return f.store->ops->probe(f.store, &f.refusal);
+}
+
+/* A trial change is taken back before anything of it is written, so a full disk is not in its way. */
+START_TEST(a_probe_changes_nothing) {
+        struct fault_plan plan = {};
+        unsigned calls;
+
+        fault_vfs_install(&plan);
+        fixture_init(&f, true, true); /* its log is written by calls that can fail */
+        fixture_open(&f);
+        c = add_consumer(&f, 1000, "c", ON(1));
+        alloc_one();
+        calls = plan.calls;
+        ck_assert_int_eq(probe(), 0);
+        ck_assert_int_eq(probe(), 0);
+        ck_assert_uint_eq(plan.calls, calls);
+        expect_same(&f);
+        alloc_one();
+        ck_assert_uint_gt(plan.calls, calls);
+        expect_same_reopened(&f);
+        fixture_close(&f);
+        fault_vfs_remove();
+        fixture_open(&f);
+}
+END_TEST
+
+START_TEST(a_file_that_was_taken_away_is_noticed) {
+        char path[256], aside[256], copy[600];
+
+        fixture_init_kind(&f, _i);
+        fixture_open(&f);
+        c = add_consumer(&f, 1000, "c", ON(1));
+        alloc_one();
+        (void) fixture_path(&f, "pasidd.db", path);
+        (void) fixture_path(&f, "aside", aside);
+
+        ck_assert_int_eq(rename(path, aside), 0);
+        expect_refusal(&f, probe(), EIO, path, "can't be found", NULL);
+        (void) snprintf(copy, sizeof(copy), "cp '%s' '%s'", aside, path);
+        ck_assert_int_eq(system(copy), 0);
+        expect_refusal(&f, probe(), EIO, path, "another file stands in the place", NULL);
+        ck_assert_int_eq(rename(aside, path), 0);
+        ck_assert_int_eq(probe(), 0);
+        alloc_one();
+        expect_same_reopened(&f);
+}
+END_TEST
+
 static off_t log_size(void) {
         char path[256];
         struct stat st;
@@ -254,6 +307,8 @@ int main(void) {
         tcase_add_loop_test(tc, readers_see_what_is_committed, 0, FIXTURE_KINDS);
         tcase_add_loop_test(tc, a_reader_keeps_its_view, 0, FIXTURE_KINDS);
         tcase_add_loop_test(tc, nobody_else_writes, 0, FIXTURE_KINDS);
+        tcase_add_test(tc, a_probe_changes_nothing);
+        tcase_add_loop_test(tc, a_file_that_was_taken_away_is_noticed, 0, FIXTURE_KINDS);
         tcase_add_loop_test(tc, the_log_is_bounded, 0, FIXTURE_KINDS);
         tcase_add_loop_test(tc, what_a_commit_costs, 0, FIXTURE_KINDS);
         suite_add_tcase(suite, tc);
