@@ -270,6 +270,52 @@ START_TEST(test_set_owner) {
 }
 END_TEST
 
+/* A line for each account, from the lowest uid on. */
+static void check_usage(const struct core *core, const char *wanted) {
+        struct core_usage usage, *after = NULL;
+        char text[256] = "";
+
+        while (core_usage_next(core, after, &usage)) {
+                size_t n = strlen(text);
+
+                (void) snprintf(text + n, sizeof(text) - n, "%u: %u %u %u\n", (unsigned) usage.uid, usage.n_consumers,
+                                usage.n_live, usage.n_cooling);
+                after = &usage;
+        }
+        ck_assert_str_eq(text, wanted);
+}
+
+START_TEST(test_usage) {
+        _cleanup_(core_freep) struct core *core = test_core(DELAY);
+        struct core_usage gone = { .uid = 7 }, usage;
+        struct moment now = AT(1);
+        struct consumer *low, *high;
+        uint32_t pasid;
+
+        check_usage(core, "");
+        high = test_consumer(core, UINT32_MAX - 1, "c", NULL, 0, 0);
+        low = test_consumer(core, 1000, "c", NULL, 0, 0);
+        (void) test_consumer(core, 1000, "d", NULL, 0, 0);
+        (void) test_alloc(core, low, 0, 0);
+        pasid = test_alloc(core, low, 0, 0);
+        (void) test_alloc(core, high, 0, 0);
+        check_usage(core, "1000: 2 2 0\n4294967294: 1 1 0\n");
+        ck_assert_int_eq(core_free_pasids(core, low, &pasid, 1, &now, NULL), 0);
+        core_commit(core);
+        check_usage(core, "1000: 2 1 1\n4294967294: 1 1 0\n");
+
+        /* uid 0 comes first; from one that has no account it goes on with the next. */
+        (void) test_consumer(core, 0, "c", NULL, 0, 0);
+        check_usage(core, "0: 1 0 0\n1000: 2 1 1\n4294967294: 1 1 0\n");
+        ck_assert(core_usage_next(core, &gone, &usage));
+        ck_assert_uint_eq(usage.uid, 1000);
+        /* What has ended is no consumer, but its account stays while a number of it cools. */
+        ck_assert_int_eq(core_consumer_end(core, high, &now), 0);
+        core_commit(core);
+        check_usage(core, "0: 1 0 0\n1000: 2 1 1\n4294967294: 0 0 1\n");
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("core-consumer");
         TCase *tc = tcase_create("consumer");
@@ -282,6 +328,7 @@ int main(void) {
         tcase_add_test(tc, test_holder);
         tcase_add_test(tc, test_gone);
         tcase_add_test(tc, test_set_owner);
+        tcase_add_test(tc, test_usage);
         suite_add_tcase(suite, tc);
         return suite_run(suite);
 }
