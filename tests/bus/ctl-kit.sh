@@ -8,10 +8,11 @@ ctl=$(program pasidctl)
 
 answers() { "$ctl" status >/dev/null 2>&1; }
 
-# Sets $daemon: one for $PASIDD_ADDRESS with what is in $work/pasidd.conf, on a made-up machine. The test ends here if it can't.
+# Sets $daemon: one for $PASIDD_ADDRESS with what is in $work/pasidd.conf, on a made-up machine, that of mk-sysfs.sh or of its
+# description in the file $machine. The test ends here if it can't.
 start_daemon() {
         chmod 755 "$work"
-        sh "$top_srcdir/tests/data/mk-sysfs.sh" "$work/machine"
+        sh "$top_srcdir/tests/data/mk-sysfs.sh" "$work/machine" ${machine:+"$machine"}
         "$top_builddir/pasidd" --bus=none --listen="$PASIDD_ADDRESS" --runtime-dir="$work/run" --state-dir="$work/state" \
                 --config="$work/pasidd.conf" --sysfs="$work/machine/sys" --procfs="$work/machine/proc" --log-level=err \
                 2>"$work/log" &
