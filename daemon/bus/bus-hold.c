@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bus/hold-again.h"
 #include "log.h"
 
 int bus_holder_format(const struct message_bus *mb, const char *name, char **ret) {
@@ -29,60 +30,6 @@ static void end(struct message_bus *mb, const char *holder, const char *why) {
                 log_info("%s %s: %d consumer%s ended", holder, why, r, plural(r));
 }
 
-void bus_hold_vanished(struct message_bus *mb, const char *name) {
-        _cleanup_free_ char *holder = NULL;
-
-        if (bus_holder_format(mb, name, &holder) >= 0)
-                end(mb, holder, "left the bus");
-}
-
-struct question {
-        struct message_bus *mb;
-        char holder[];
-};
-
-/* Cannot tell frees nothing. */
-static int on_has_owner(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        struct question *q = userdata;
-        int has_owner = true;
-
-        if (sd_bus_message_is_method_error(m, NULL) || sd_bus_message_read_basic(m, 'b', &has_owner) < 0)
-                log_warning("The bus does not tell whether %s is there; its consumers stay", q->holder);
-        else if (!has_owner)
-                end(q->mb, q->holder, "left the bus");
-        return 1;
-}
-
-static int ask(struct message_bus *mb, const char *holder, const char *name) {
-        sd_bus_slot *slot;
-        struct question *q;
-        int r;
-
-        q = malloc(sizeof(*q) + strlen(holder) + 1);
-        if (!q)
-                return -ENOMEM;
-        q->mb = mb;
-        memcpy(q->holder, holder, strlen(holder) + 1);
-        r = sd_bus_call_method_async(mb->link.sd, &slot, "org.freedesktop.DBus", "/org/freedesktop/DBus",
-                                     "org.freedesktop.DBus", "NameHasOwner", on_has_owner, q, "s", name);
-        if (r < 0) {
-                free(q);
-                return r;
-        }
-        (void) sd_bus_slot_set_destroy_callback(slot, free);
-        (void) sd_bus_slot_set_floating(slot, true);
-        sd_bus_slot_unref(slot);
-        return 0;
-}
-
-/* One question a holder, however many consumers it has: an earlier one in the list has asked. */
-static bool was_asked(struct core *core, const struct consumer *c) {
-        for (struct consumer *o = core_consumer_next(core, NULL); o && o != c; o = core_consumer_next(core, o))
-                if (!o->ended && o->hold == HOLD_CONNECTION && strcmp(o->holder, c->holder) == 0)
-                        return true;
-        return false;
-}
-
 /* The unique name of a holder on the bus as it is now; NULL: it was on the bus in an earlier life of it. */
 static const char *name_of(const struct message_bus *mb, const char *holder) {
         size_t prefix = strlen(BUS_HOLDER_PREFIX), guid = strlen(mb->guid);
@@ -90,12 +37,127 @@ static const char *name_of(const struct message_bus *mb, const char *holder) {
         return strncmp(holder + prefix, mb->guid, guid) == 0 && holder[prefix + guid] == ':' ? holder + prefix + guid + 1 : NULL;
 }
 
+/* Open until the bus has told; what it does not tell is asked again. */
+struct question {
+        TAILQ_ENTRY(question) entry;
+        struct message_bus *mb;
+        sd_bus_slot *slot; /* NULL: it was not answered */
+        bool is_logged;
+        char holder[];
+};
+
+static struct question *find_question(const struct message_bus *mb, const char *holder) {
+        struct question *q;
+
+        TAILQ_FOREACH(q, &mb->questions, entry)
+                if (strcmp(q->holder, holder) == 0)
+                        return q;
+        return NULL;
+}
+
+static void drop_question(struct question *q) {
+        if (!q)
+                return;
+        TAILQ_REMOVE(&q->mb->questions, q, entry);
+        sd_bus_slot_unref(q->slot);
+        free(q);
+}
+
+void bus_hold_vanished(struct message_bus *mb, const char *name) {
+        _cleanup_free_ char *holder = NULL;
+
+        if (bus_holder_format(mb, name, &holder) < 0) {
+                log_warning("Out of memory: whether %s has left the bus is asked for again", name);
+                mb->has_missed = true;
+                hold_again_arm(mb->link.bus->hold_again);
+                return;
+        }
+        drop_question(find_question(mb, holder));
+        end(mb, holder, "left the bus");
+}
+
+/* Cannot tell frees nothing. */
+static void leave_open(struct question *q, const char *why) {
+        if (!q->is_logged)
+                log_warning("Whether %s is on the bus cannot be told: %s; its consumers stay, and it is asked for again", q->holder, why);
+        q->is_logged = true;
+        hold_again_arm(q->mb->link.bus->hold_again);
+}
+
+static int on_has_owner(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const sd_bus_error *failure = sd_bus_message_get_error(m);
+        struct question *q = userdata;
+        int has_owner, r = 0;
+
+        q->slot = sd_bus_slot_unref(q->slot);
+        if (!failure)
+                r = sd_bus_message_read_basic(m, 'b', &has_owner);
+        if (failure || r < 0) {
+                leave_open(q, failure ? failure->message : strerror(-r));
+                return 1;
+        }
+        if (!has_owner)
+                end(q->mb, q->holder, "left the bus");
+        drop_question(q);
+        return 1;
+}
+
+static int ask(struct question *q) {
+        const char *name = name_of(q->mb, q->holder);
+
+        return sd_bus_call_method_async(q->mb->link.sd, &q->slot, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                        "org.freedesktop.DBus", "NameHasOwner", on_has_owner, q, "s", name);
+}
+
+/* One question a holder, however many consumers it has. */
+static int ask_for(struct message_bus *mb, const char *holder) {
+        struct question *q;
+        int r;
+
+        if (find_question(mb, holder))
+                return 0;
+        q = calloc(1, sizeof(*q) + strlen(holder) + 1);
+        if (!q)
+                return -ENOMEM;
+        q->mb = mb;
+        memcpy(q->holder, holder, strlen(holder) + 1);
+        TAILQ_INSERT_TAIL(&mb->questions, q, entry);
+        r = ask(q);
+        if (r < 0)
+                drop_question(q);
+        return r;
+}
+
+void bus_hold_ask_again(struct message_bus *mb) {
+        struct question *q;
+        int r;
+
+        if (!mb->is_ready)
+                return; /* all are asked for once the bus is there */
+        if (mb->has_missed) {
+                mb->has_missed = bus_hold_settle(mb) < 0;
+                if (mb->has_missed)
+                        hold_again_arm(mb->link.bus->hold_again);
+        }
+        TAILQ_FOREACH(q, &mb->questions, entry) {
+                r = q->slot ? 0 : ask(q);
+                if (r < 0)
+                        leave_open(q, strerror(-r));
+        }
+}
+
+void bus_hold_forget(struct message_bus *mb) {
+        mb->has_missed = false;
+        while (!TAILQ_EMPTY(&mb->questions))
+                drop_question(TAILQ_FIRST(&mb->questions));
+}
+
 bool bus_hold_is_watched(const struct bus *bus, const struct consumer *c) {
         const struct message_bus *mb = bus->message_bus;
 
         if (c->hold != HOLD_CONNECTION || strncmp(c->holder, BUS_HOLDER_PREFIX, strlen(BUS_HOLDER_PREFIX)) != 0)
                 return true;
-        return mb && mb->is_ready && name_of(mb, c->holder);
+        return mb && mb->is_ready && name_of(mb, c->holder) && !mb->has_missed && !find_question(mb, c->holder);
 }
 
 /* Those of now are asked for; the others are the caller's to end, and to free. */
@@ -103,20 +165,17 @@ static int sort_holders(struct message_bus *mb, char **earlier, size_t *n_earlie
         struct core *core = service_core(mb->link.bus->service);
 
         for (struct consumer *c = core_consumer_next(core, NULL); c; c = core_consumer_next(core, c)) {
-                const char *name;
                 int r;
 
-                if (c->ended || c->hold != HOLD_CONNECTION ||
-                    strncmp(c->holder, BUS_HOLDER_PREFIX, strlen(BUS_HOLDER_PREFIX)) != 0 || was_asked(core, c))
+                if (c->ended || c->hold != HOLD_CONNECTION || strncmp(c->holder, BUS_HOLDER_PREFIX, strlen(BUS_HOLDER_PREFIX)) != 0)
                         continue;
-                name = name_of(mb, c->holder);
-                if (!name) {
+                if (!name_of(mb, c->holder)) {
                         earlier[*n_earlier] = strdup(c->holder);
                         if (!earlier[(*n_earlier)++])
                                 return -ENOMEM;
                         continue;
                 }
-                r = ask(mb, c->holder, name);
+                r = ask_for(mb, c->holder);
                 if (r < 0)
                         return r;
         }

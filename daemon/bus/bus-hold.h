@@ -11,7 +11,11 @@
 int bus_holder_format(const struct message_bus *mb, const char *name, char **ret);
 /* Asks the bus for each holder on it that our table knows; those of another bus's life are gone. */
 int bus_hold_settle(struct message_bus *mb);
-/* False: its holder is on a bus that we are not on at present, and cannot be asked about. */
+/* Those that the bus did not tell of. */
+void bus_hold_ask_again(struct message_bus *mb);
+/* What was asked goes with the connection that it was asked by. */
+void bus_hold_forget(struct message_bus *mb);
+/* False: its holder is on a bus that we are not on at present, or that did not tell whether it is there. */
 bool bus_hold_is_watched(const struct bus *bus, const struct consumer *c);
 /* A name left the bus. */
 void bus_hold_vanished(struct message_bus *mb, const char *name);

@@ -16,6 +16,7 @@
 
 struct busy;
 struct connection;
+struct hold_again;
 struct link;
 struct listener;
 struct message_bus;
@@ -61,6 +62,7 @@ struct bus {
         struct poll_set *poll_set; /* of the direct connections */
         struct listener *listener;
         struct peer_holds *peer_holds;
+        struct hold_again *hold_again;
         struct polkit *polkit;
         struct busy *busy;
         struct news *news;

@@ -11,6 +11,7 @@
 
 #include "bus/bus-hold.h"
 #include "bus/busy.h"
+#include "bus/hold-again.h"
 #include "bus/listener.h"
 #include "bus/message-bus.h"
 #include "bus/metrics.h"
@@ -37,6 +38,8 @@ static int set_up(struct bus *bus) {
                 r = busy_new(bus, &bus->busy);
         if (r >= 0)
                 r = peer_holds_new(bus, &bus->peer_holds);
+        if (r >= 0)
+                r = hold_again_new(bus, &bus->hold_again);
         if (r >= 0)
                 r = poll_set_new(bus->event, &bus->poll_set);
         return r;
@@ -119,6 +122,7 @@ struct bus *bus_free(struct bus *bus) {
         listener_free(bus->listener);
         poll_set_free(bus->poll_set);
         message_bus_free(bus->message_bus);
+        hold_again_free(bus->hold_again);
         peer_holds_free(bus->peer_holds);
         polkit_free(bus->polkit);
         busy_free(bus->busy);

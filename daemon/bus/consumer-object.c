@@ -11,6 +11,7 @@
 #include "bus/consumer-methods.h"
 #include "bus/error.h"
 #include "bus/objects.h"
+#include "bus/peer-hold.h"
 #include "bus/transfer.h"
 
 DEFINE_METHOD(consumer_method_alloc, CALL_CONSUMER | CALL_OWNER | CALL_PATIENT);
@@ -28,6 +29,10 @@ DEFINE_METHOD(consumer_method_unmap, CALL_CONSUMER | CALL_OWNER | CALL_PATIENT);
 DEFINE_METHOD(consumer_method_transfer, CALL_CONSUMER | CALL_OWNER);
 DEFINE_METHOD(consumer_method_exit, CALL_CONSUMER | CALL_OWNER | CALL_PATIENT);
 
+static bool is_watched(const struct bus *bus, const struct consumer *c) {
+        return service_hold_is_watched(c) && peer_hold_is_watched(bus->peer_holds, c) && bus_hold_is_watched(bus, c);
+}
+
 static int get_text(sd_bus *sd, const char *path, const char *interface, const char *property, sd_bus_message *reply,
                     void *userdata, sd_bus_error *error) {
         const struct consumer *c = ((struct link *) userdata)->consumer;
@@ -38,7 +43,7 @@ static int get_text(sd_bus *sd, const char *path, const char *interface, const c
         else if (strcmp(property, "Hold") == 0)
                 text = hold_kind_to_string(c->hold);
         else if (strcmp(property, "HoldState") == 0)
-                text = service_hold_is_watched(c) && bus_hold_is_watched(((struct link *) userdata)->bus, c) ? "watched" : "unknown";
+                text = is_watched(((struct link *) userdata)->bus, c) ? "watched" : "unknown";
         else
                 text = consumer_mode_to_string(c->mode);
         return sd_bus_message_append_basic(reply, 's', text);

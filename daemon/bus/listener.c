@@ -73,6 +73,18 @@ const struct connection_list *listener_connections(const struct listener *l) {
         return &l->connections;
 }
 
+bool listener_has_holder(const struct listener *l, const char *holder) {
+        const struct connection *c;
+
+        TAILQ_FOREACH(c, &l->connections, entry)
+                if (strcmp(c->caller.holder, holder) == 0)
+                        return true;
+        TAILQ_FOREACH(c, &l->doomed, entry)
+                if (strcmp(c->caller.holder, holder) == 0)
+                        return true;
+        return false;
+}
+
 /* Ends what a closed connection held, unless its process is still there by another. */
 static void release_holder(struct listener *l, const struct connection *gone) {
         struct bus *bus = l->bus;

@@ -18,6 +18,8 @@ const struct connection_list *listener_connections(const struct listener *l);
 
 /* Whose each connection is that counts as ConnectionsPerUid= does, ascending; *ret is the caller's to free(). */
 int listener_uids(const struct listener *l, uid_t **ret, size_t *ret_n);
+/* Of one that is connected, or about to be let go with what it holds. */
+bool listener_has_holder(const struct listener *l, const char *holder);
 
 /* Called by connections. What clients can cause at will is not worth a line each time: false. */
 bool listener_may_complain(struct listener *l);

@@ -12,6 +12,7 @@
 #include "bus/bus-callers.h"
 #include "bus/bus-hold.h"
 #include "bus/busy.h"
+#include "bus/hold-again.h"
 #include "bus/polkit.h"
 #include "log.h"
 
@@ -55,6 +56,7 @@ static int on_lost(sd_event_source *source, void *userdata) {
         polkit_bus_lost(mb->link.bus->polkit);
         busy_forget(mb->link.bus->busy, &mb->link);
         mb->callers = bus_callers_free(mb->callers);
+        bus_hold_forget(mb);
         mb->link.sd = sd_bus_close_unref(mb->link.sd);
         arm_retry(mb);
         return 0;
@@ -77,6 +79,7 @@ static int become_ready(struct message_bus *mb) {
         (void) sd_id128_to_string(id, mb->guid);
         mb->is_ready = true;
         mb->retry_usec = RETRY_MIN_USEC;
+        hold_again_begin(mb->link.bus->hold_again);
         return news_subscribe(mb->link.bus->news, &mb->subscriber);
 }
 
@@ -220,6 +223,7 @@ int message_bus_new(struct bus *bus, const char *address, struct message_bus **r
         if (!mb)
                 return refuse(refusal, ENOMEM, "Out of memory.");
         mb->link.bus = bus;
+        TAILQ_INIT(&mb->questions);
         mb->subscriber.link = &mb->link;
         mb->address = strcmp(address, "system") == 0 ? NULL : address;
         mb->retry_usec = RETRY_MIN_USEC;
@@ -252,6 +256,7 @@ struct message_bus *message_bus_free(struct message_bus *mb) {
                 news_unsubscribe(mb->link.bus->news, &mb->subscriber);
         mb->callers = bus_callers_free(mb->callers);
         busy_forget(mb->link.bus->busy, &mb->link);
+        bus_hold_forget(mb);
         sd_bus_close_unref(mb->link.sd);
         sd_event_source_disable_unref(mb->lost);
         sd_event_source_disable_unref(mb->retry);

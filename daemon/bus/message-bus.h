@@ -9,6 +9,7 @@
 #include "bus/news.h"
 
 struct bus_callers;
+struct question;
 
 struct message_bus {
         struct link link;
@@ -20,6 +21,8 @@ struct message_bus {
         sd_event_source *retry; /* timer: connect again */
         sd_event_source *lost;  /* defer: clean up after a loss */
         struct bus_callers *callers;
+        TAILQ_HEAD(, question) questions; /* whether holders are there, see bus-hold.c */
+        bool has_missed;        /* somebody's leaving, for want of memory */
         struct subscriber subscriber;
         unsigned n_subscribed;  /* callers that want all signals */
 };

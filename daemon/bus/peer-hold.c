@@ -12,9 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "bus/hold-again.h"
+#include "bus/listener.h"
 #include "log.h"
 #include "service/process.h"
 
@@ -24,15 +25,17 @@ struct absent {
         TAILQ_ENTRY(absent) entry;
         struct peer_holds *holds;
         struct caller process; /* what names the process, and holder */
-        int pidfd;             /* -EBADF: it can't be watched */
-        sd_event_source *source;
+        int pidfd;
+        sd_event_source *source; /* NULL: it could not be watched yet */
+        bool is_logged;
 };
 
 struct peer_holds {
         struct bus *bus;
         TAILQ_HEAD(, absent) absents;
         sd_event_source *timer;
-        bool is_over; /* the time to come back */
+        bool is_over;   /* the time to come back */
+        bool has_missed; /* some holder is neither connected nor on the list, for want of memory */
 };
 
 int peer_holder_format(const struct caller *caller, uint64_t serial, char **ret) {
@@ -91,6 +94,15 @@ static int on_time_over(sd_event_source *source, uint64_t usec, void *userdata) 
         return 0;
 }
 
+static void watch_later(struct peer_holds *p, struct absent *a, int r) {
+        a->pidfd = close_fd(a->pidfd);
+        if (!a->is_logged)
+                log_warning("Process %d, which holds consumers, cannot be watched: %s; it will be tried again", (int) a->process.pid,
+                            strerror(-r));
+        a->is_logged = true;
+        hold_again_arm(p->bus->hold_again);
+}
+
 /* True if the process is known to be gone. */
 static bool watch(struct peer_holds *p, struct absent *a) {
         uint64_t start, inode;
@@ -98,15 +110,14 @@ static bool watch(struct peer_holds *p, struct absent *a) {
 
         if (a->process.pid <= 0)
                 return false;
-        a->pidfd = (int) syscall(SYS_pidfd_open, a->process.pid, 0);
-        if (a->pidfd < 0) {
-                r = errno;
-                a->pidfd = -EBADF;
-                if (r == ESRCH)
-                        return true;
-                log_warning("Process %d, which holds consumers, cannot be watched: %s", (int) a->process.pid, strerror(r));
+        r = pidfd_open_process(a->process.pid);
+        if (r == -ESRCH)
+                return true;
+        if (r < 0) {
+                watch_later(p, a, r);
                 return false;
         }
+        a->pidfd = r;
         inode = pidfd_inode(a->pidfd);
         if (inode > 0 && a->process.pidfd_inode > 0 && inode != a->process.pidfd_inode)
                 return true;
@@ -116,7 +127,7 @@ static bool watch(struct peer_holds *p, struct absent *a) {
                 return true;
         r = sd_event_add_io(p->bus->event, &a->source, a->pidfd, EPOLLIN, on_exit_of_process, a);
         if (r < 0)
-                log_warning("Process %d, which holds consumers, cannot be watched: %s", (int) a->process.pid, strerror(-r));
+                watch_later(p, a, r);
         return false;
 }
 
@@ -144,31 +155,49 @@ static void wait_for(struct peer_holds *p, struct absent *a) {
                 give_up(p, a, "is gone");
 }
 
-static bool is_listed(const struct peer_holds *p, const char *holder) {
-        const struct absent *a;
+static struct absent *find(const struct peer_holds *p, const char *holder) {
+        struct absent *a;
 
         TAILQ_FOREACH(a, &p->absents, entry)
                 if (strcmp(a->process.holder, holder) == 0)
-                        return true;
-        return false;
+                        return a;
+        return NULL;
 }
 
-int peer_hold_settle(struct peer_holds *p) {
+static bool is_held_by_peer(const struct consumer *c) {
+        return c->hold == HOLD_CONNECTION && strncmp(c->holder, PEER_HOLDER_PREFIX, strlen(PEER_HOLDER_PREFIX)) == 0;
+}
+
+/* Without the inode they are of an earlier pasidd. */
+static bool read_holder(const char *holder, struct caller *ret) {
+        return sscanf(holder, PEER_HOLDER_PREFIX "%d:%" SCNu64 ":%*u:%" SCNu64, &ret->pid, &ret->start_time, &ret->pidfd_inode) >= 2;
+}
+
+bool peer_hold_is_watched(const struct peer_holds *p, const struct consumer *c) {
+        const struct absent *a;
+
+        if (!is_held_by_peer(c))
+                return true;
+        if (!read_holder(c->holder, &(struct caller) {}))
+                return false;
+        a = find(p, c->holder);
+        if (a)
+                return a->source != NULL;
+        return !p->has_missed || listener_has_holder(p->bus->listener, c->holder);
+}
+
+/* Each holder that is not connected. */
+static int list_absents(struct peer_holds *p) {
         struct core *core = service_core(p->bus->service);
-        struct absent *a, *next;
+        struct absent *a;
         int r;
 
         for (struct consumer *c = core_consumer_next(core, NULL); c; c = core_consumer_next(core, c)) {
                 struct caller process = { .holder = c->holder };
 
-                if (c->ended || c->hold != HOLD_CONNECTION ||
-                    strncmp(c->holder, PEER_HOLDER_PREFIX, strlen(PEER_HOLDER_PREFIX)) != 0)
+                if (c->ended || !is_held_by_peer(c) || find(p, c->holder) || listener_has_holder(p->bus->listener, c->holder))
                         continue;
-                if (is_listed(p, c->holder))
-                        continue;
-                /* without the inode they are of an earlier pasidd */
-                if (sscanf(c->holder, PEER_HOLDER_PREFIX "%d:%" SCNu64 ":%*u:%" SCNu64, &process.pid, &process.start_time,
-                           &process.pidfd_inode) < 2) {
+                if (!read_holder(c->holder, &process)) {
                         log_warning("Consumer \"%s\" of uid %u has the unreadable holder \"%s\"; it stays until Exit", c->name,
                                     (unsigned) c->uid, c->holder);
                         continue;
@@ -177,7 +206,17 @@ int peer_hold_settle(struct peer_holds *p) {
                 if (r < 0)
                         return r;
         }
-        /* The end of one may commit, which frees consumers that the loop above would go on to. */
+        return 0;
+}
+
+int peer_hold_settle(struct peer_holds *p) {
+        struct absent *a, *next;
+        int r;
+
+        r = list_absents(p);
+        if (r < 0)
+                return r;
+        /* The end of one may commit, which frees consumers that the list was made from. */
         for (a = TAILQ_FIRST(&p->absents); a; a = next) {
                 next = TAILQ_NEXT(a, entry);
                 wait_for(p, a);
@@ -215,10 +254,28 @@ bool peer_hold_return(struct peer_holds *p, const struct caller *caller) {
 void peer_hold_watch(struct peer_holds *p, const struct caller *caller) {
         struct absent *a;
 
-        if (absent_add(p, caller, &a) >= 0)
+        if (absent_add(p, caller, &a) >= 0) {
                 wait_for(p, a);
-        else
-                log_error("Process %d cannot be watched: out of memory; what it holds stays until Exit", (int) caller->pid);
+                return;
+        }
+        log_warning("Process %d, which holds consumers, cannot be watched: out of memory; it will be tried again", (int) caller->pid);
+        p->has_missed = true;
+        hold_again_arm(p->bus->hold_again);
+}
+
+void peer_hold_look_again(struct peer_holds *p) {
+        struct absent *a, *next;
+
+        if (p->has_missed) {
+                p->has_missed = list_absents(p) < 0;
+                if (p->has_missed)
+                        hold_again_arm(p->bus->hold_again);
+        }
+        for (a = TAILQ_FIRST(&p->absents); a; a = next) {
+                next = TAILQ_NEXT(a, entry);
+                if (!a->source)
+                        wait_for(p, a);
+        }
 }
 
 bool peer_hold_wait_again(struct peer_holds *p, const struct caller *caller) {

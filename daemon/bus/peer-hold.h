@@ -25,3 +25,7 @@ bool peer_hold_return(struct peer_holds *p, const struct caller *caller);
 void peer_hold_watch(struct peer_holds *p, const struct caller *caller);
 /* It left again before its time was over: true if its consumers wait on. */
 bool peer_hold_wait_again(struct peer_holds *p, const struct caller *caller);
+/* Those that could not be watched. */
+void peer_hold_look_again(struct peer_holds *p);
+/* False: whether its holder is still there can't be told now; true for those with another hold. */
+bool peer_hold_is_watched(const struct peer_holds *p, const struct consumer *c);

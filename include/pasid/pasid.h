@@ -323,7 +323,7 @@ struct pasid_consumer_info {
         enum pasid_mode mode;
         uint64_t since_usec;        /* CLOCK_REALTIME */
         uint64_t pinned_bytes;      /* memory that its maps hold */
-        int hold_is_watched;        /* 0: since a restart the daemon can't tell whether its holder is there; it stays */
+        int hold_is_watched;        /* 0: the daemon can't tell now whether its holder is there; it stays */
         uid_t offered_to;           /* who may take it over by pasid_consumer_accept(); PASID_UID_NONE: nobody */
 };
 
