@@ -146,6 +146,34 @@ void bus_hold_ask_again(struct message_bus *mb) {
         }
 }
 
+static bool is_waited_for(const struct message_bus *mb) {
+        const struct question *q;
+
+        TAILQ_FOREACH(q, &mb->questions, entry)
+                if (q->slot)
+                        return true;
+        return false;
+}
+
+void bus_hold_await(struct message_bus *mb, uint64_t usec) {
+        uint64_t limit = exact_usec() + usec, now;
+        int r = 0;
+
+        while (r >= 0 && is_waited_for(mb)) {
+                r = sd_bus_process(mb->link.sd, NULL);
+                if (r != 0)
+                        continue;
+                now = exact_usec();
+                if (now >= limit) {
+                        log_warning("The bus has not told in time who of those that hold consumers is there; the start goes on");
+                        return;
+                }
+                r = sd_bus_wait(mb->link.sd, limit - now);
+                if (r == -EINTR)
+                        r = 0;
+        }
+}
+
 void bus_hold_forget(struct message_bus *mb) {
         mb->has_missed = false;
         while (!TAILQ_EMPTY(&mb->questions))

@@ -11,6 +11,8 @@
 int bus_holder_format(const struct message_bus *mb, const char *name, char **ret);
 /* Asks the bus for each holder on it that our table knows; those of another bus's life are gone. */
 int bus_hold_settle(struct message_bus *mb);
+/* Until the bus has answered all that was asked, or for so long; what comes later is taken when it comes. */
+void bus_hold_await(struct message_bus *mb, uint64_t usec);
 /* Those that the bus did not tell of. */
 void bus_hold_ask_again(struct message_bus *mb);
 /* What was asked goes with the connection that it was asked by. */

@@ -22,6 +22,8 @@
 #include "bus/signals.h"
 #include "log.h"
 
+#define ANSWERS_USEC (5 * 1000000ULL) /* a bus that is slow to answer does not keep the direct socket waiting */
+
 DEFINE_CLEANUP(struct bus *, bus_free);
 
 static int set_up(struct bus *bus) {
@@ -97,8 +99,14 @@ int bus_settle_holders(struct bus *bus) {
         r = peer_hold_settle(bus->peer_holds);
         if (r < 0)
                 return r;
-        if (bus->message_bus)
-                return bus_hold_settle(bus->message_bus);
+        if (bus->message_bus) {
+                r = bus_hold_settle(bus->message_bus);
+                if (r < 0)
+                        return r;
+                bus_hold_await(bus->message_bus, ANSWERS_USEC);
+                (void) service_flush(bus->service); /* what is refused now is tried again */
+                return 0;
+        }
         for (const struct consumer *c = core_consumer_next(core, NULL); c; c = core_consumer_next(core, c))
                 if (!c->ended && c->hold == HOLD_CONNECTION &&
                     strncmp(c->holder, BUS_HOLDER_PREFIX, strlen(BUS_HOLDER_PREFIX)) == 0)

@@ -46,7 +46,10 @@ struct bus;
 /* Connects and listens. -EADDRINUSE: another daemon serves listen_path. */
 int bus_new(const struct bus_params *params, struct bus **ret, struct refusal *refusal);
 struct bus *bus_free(struct bus *bus);
-/* Asks for each connection-held consumer that was loaded whether its holder lives. "Cannot tell" frees nothing. */
+/*
+ * Asks for each connection-held consumer that was loaded whether its holder lives, and waits for what the bus says, some
+ * seconds at most. "Cannot tell" frees nothing.
+ */
 int bus_settle_holders(struct bus *bus);
 /* -EEXIST: another pasidd owns the name. Does nothing without a message bus. */
 int bus_take_name(struct bus *bus, struct refusal *refusal);

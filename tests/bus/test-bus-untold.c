@@ -3,12 +3,15 @@
  * Holders of connection holds of whom nothing can be told: their consumers
  * stay, it shows, and they are asked for again until it can be told.
  */
+#include <poll.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "client.h"
@@ -138,22 +141,27 @@ START_TEST(peers_cannot_be_watched) {
 }
 END_TEST
 
+static void set_holders(const struct fixture *f, const char *sql, int n) {
+        _cleanup_free_ char *path = NULL;
+        sqlite3 *db;
+
+        ck_assert_int_ge(asprintf(&path, "%s/run/pasidd.db", f->dir), 0);
+        ck_assert_int_eq(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+        ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK, "%s", sqlite3_errmsg(db));
+        ck_assert_int_eq(sqlite3_changes(db), n);
+        ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+}
+
 /* Of another version's making, say; and a process that has no pid here. */
 START_TEST(unreadable_holders) {
         struct fixture *f = fixture_new_started("[Daemon]\nReconnectSec=1\n");
         struct client c = client_direct(f);
-        _cleanup_free_ char *junk = init_ok(&c, "junk", 0), *path = NULL;
-        sqlite3 *db;
+        _cleanup_free_ char *junk = init_ok(&c, "junk", 0);
 
         free(init_ok(&c, "no-pid", 0));
         fixture_stop(f);
         client_close(&c);
-        ck_assert_int_ge(asprintf(&path, "%s/run/pasidd.db", f->dir), 0);
-        ck_assert_int_eq(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
-        ck_assert_int_eq(sqlite3_exec(db, "UPDATE consumer SET holder = iif(name = 'junk', 'peer:junk', 'peer:0:0:1:0')", NULL, NULL, NULL),
-                         SQLITE_OK);
-        ck_assert_int_eq(sqlite3_changes(db), 2);
-        ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+        set_holders(f, "UPDATE consumer SET holder = iif(name = 'junk', 'peer:junk', 'peer:0:0:1:0')", 2);
         fixture_start(f);
         ck_assert(daemon_log_has(f->daemon, "unreadable holder \"peer:junk\""));
         c = client_direct(f);
@@ -166,11 +174,119 @@ START_TEST(unreadable_holders) {
 }
 END_TEST
 
+#define SLOW_BUS_ID "0123456789abcdef0123456789abcdef"
+#define SLOW_HOLDER ":1.77"
+
+/* A bus that takes its time over whether somebody is there. */
+struct slow_bus {
+        struct child *self;
+        sd_bus_message *asked; /* and not answered */
+};
+
+static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        struct slow_bus *slow = userdata;
+
+        if (sd_bus_message_is_method_call(m, NULL, "Hello"))
+                return sd_bus_reply_method_return(m, "s", ":1.1");
+        if (sd_bus_message_is_method_call(m, NULL, "AddMatch"))
+                return sd_bus_reply_method_return(m, NULL);
+        if (sd_bus_message_is_method_call(m, NULL, "RequestName"))
+                return sd_bus_reply_method_return(m, "u", 1U);
+        if (!sd_bus_message_is_method_call(m, NULL, "NameHasOwner"))
+                return 0;
+        slow->asked = sd_bus_message_ref(m);
+        child_ready(slow->self);
+        return 1;
+}
+
+static sd_bus *accept_one(struct child *self, const char *path) {
+        struct sockaddr_un sa = { .sun_family = AF_UNIX };
+        int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), fd;
+        sd_bus *bus;
+        sd_id128_t id;
+
+        (void) snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
+        ck_assert_int_eq(bind(listening, (struct sockaddr *) &sa, sizeof(sa)), 0);
+        ck_assert_int_eq(listen(listening, 1), 0);
+        child_ready(self);
+        fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_ge(sd_id128_from_string(SLOW_BUS_ID, &id), 0);
+        ck_assert_int_ge(sd_bus_new(&bus), 0);
+        ck_assert_int_ge(sd_bus_set_fd(bus, fd, fd), 0);
+        ck_assert_int_ge(sd_bus_set_server(bus, true, id), 0);
+        ck_assert_int_ge(sd_bus_negotiate_fds(bus, true), 0);
+        return bus;
+}
+
+/* Tells when it is asked, and answers, at the test's word, that nobody is there. */
+static void serve_slowly(struct child *self, void *userdata) {
+        struct slow_bus slow = { .self = self };
+        sd_bus *bus = accept_one(self, userdata);
+        int r = 1;
+
+        ck_assert_int_ge(sd_bus_add_filter(bus, NULL, on_call, &slow), 0);
+        ck_assert_int_ge(sd_bus_start(bus), 0);
+        while (r >= 0) {
+                struct pollfd p[2] = { { .fd = sd_bus_get_fd(bus) }, { .fd = self->from, .events = slow.asked ? POLLIN : 0 } };
+
+                r = sd_bus_process(bus, NULL);
+                if (r != 0)
+                        continue;
+                p[0].events = (short) sd_bus_get_events(bus);
+                ck_assert_int_gt(poll(p, ELEMENTSOF(p), -1), 0);
+                if (p[1].revents & POLLIN) {
+                        child_wait(self);
+                        ck_assert_int_ge(sd_bus_reply_method_return(slow.asked, "b", false), 0);
+                        slow.asked = sd_bus_message_unref(slow.asked);
+                }
+        }
+        sd_bus_unref(bus);
+}
+
+/* Neither name nor READY before the bus has answered (0), or had its time to (1). */
+START_TEST(answers_are_awaited) {
+        struct fixture *f = fixture_new_started(NULL);
+        struct client c = client_direct(f);
+        _cleanup_free_ char *path = init_ok(&c, "vm", 0), *socket_path = NULL, *address = NULL;
+        struct child bus;
+
+        fixture_stop(f);
+        client_close(&c);
+        set_holders(f, "UPDATE consumer SET holder = 'bus:" SLOW_BUS_ID ":" SLOW_HOLDER "'", 1);
+        ck_assert_int_ge(asprintf(&socket_path, "%s/bus.sock", f->dir), 0);
+        ck_assert_int_ge(asprintf(&address, "unix:path=%s", socket_path), 0);
+        bus = child_start(serve_slowly, socket_path);
+        child_await_ready(&bus);
+        ck_assert_int_ge(daemon_set_bus(f->daemon, address), 0);
+        ck_assert_int_ge(daemon_spawn(f->daemon), 0);
+        child_await_ready(&bus);
+        ck_assert(!daemon_log_has(f->daemon, "Ready: "));
+        if (_i == 0)
+                child_release(&bus);
+        ck_assert_int_ge(daemon_wait_ready(f->daemon), 0);
+        c = client_direct(f);
+        if (_i == 0)
+                ck_assert(daemon_log_has(f->daemon, "Ready: 0 consumers"));
+        else {
+                ck_assert(daemon_log_has(f->daemon, "has not told in time"));
+                ck_assert(daemon_log_has(f->daemon, "Ready: 1 consumers"));
+                ck_assert(is_state(&c, path, "unknown"));
+                child_release(&bus);
+        }
+        await(!consumer_exists(&c, geteuid(), "vm", NULL));
+        client_close(&c);
+        child_kill(&bus);
+        fixture_free(f);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("bus-untold");
         TCase *bus = fixture_add_case(suite, "bus"), *peers = fixture_add_case(suite, "peers");
 
         tcase_add_test(bus, bus_does_not_tell);
+        tcase_add_loop_test(bus, answers_are_awaited, 0, 2);
         tcase_add_test(peers, peers_cannot_be_watched);
         tcase_add_test(peers, unreadable_holders);
         return fixture_main(suite);
