@@ -16,17 +16,42 @@ static uint64_t now_usec(void) {
         return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
 }
 
-bool audit_may_write(struct audit_budget *budget, uid_t uid) {
-        struct audit_slot *slot = &budget->slots[uid % AUDIT_SLOTS];
-        uint64_t now = now_usec();
+/* Its time is over: what was left out is told, and it is free. */
+static void end_slot(struct audit_slot *slot) {
+        if (slot->n_missed > 0)
+                log_about(LOG_NOTICE, &(struct log_subject) { .has_uid = slot->uid != AUDIT_NOBODY, .uid = slot->uid },
+                          "%u more lines, the last one about uid %u, were not written", slot->n_missed, (unsigned) slot->uid);
+        *slot = (struct audit_slot) {};
+}
 
-        if (now >= slot->until_usec) {
-                if (slot->n_missed > 0)
-                        log_about(LOG_NOTICE, &(struct log_subject) { .has_uid = slot->uid != AUDIT_NOBODY, .uid = slot->uid },
-                                  "%u more lines, the last one about uid %u, were not written", slot->n_missed,
-                                  (unsigned) slot->uid);
-                *slot = (struct audit_slot) { .until_usec = now + budget->usec };
+/* The uid's own, else a free one, else the one that the rest share. */
+static struct audit_slot *find_slot(struct audit_budget *budget, uid_t uid, uint64_t now) {
+        struct audit_slot *found = NULL;
+
+        for (size_t i = 0; i < AUDIT_SLOTS; i++) {
+                struct audit_slot *slot = &budget->slots[i];
+
+                if (slot->until_usec > 0 && now >= slot->until_usec)
+                        end_slot(slot);
+                if (slot->until_usec == 0 ? !found : slot->uid == uid)
+                        found = slot;
+                if (found && found->until_usec > 0)
+                        return found;
         }
+        if (!found) {
+                found = &budget->rest;
+                if (found->until_usec > 0 && now >= found->until_usec)
+                        end_slot(found);
+        }
+        return found;
+}
+
+bool audit_may_write(struct audit_budget *budget, uid_t uid) {
+        uint64_t now = now_usec();
+        struct audit_slot *slot = find_slot(budget, uid, now);
+
+        if (slot->until_usec == 0)
+                slot->until_usec = now + budget->usec;
         slot->uid = uid;
         if (slot->n < budget->max) {
                 slot->n++;

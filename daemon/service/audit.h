@@ -10,15 +10,15 @@
 
 #define AUDIT_SLOTS 64U
 
-/* Of max lines for each uid in each stretch of usec. Uids share a slot, and what it has, when there are many. */
+/* Of max lines for each uid in each stretch of usec. Of so many uids at a time each has its own; those that come then share. */
 struct audit_budget {
         unsigned max;
         uint64_t usec;
         struct audit_slot {
-                uint64_t until_usec; /* CLOCK_MONOTONIC */
-                uid_t uid;           /* the last one that wrote */
+                uint64_t until_usec; /* CLOCK_MONOTONIC; 0: free */
+                uid_t uid;           /* whose it is; of the rest the last one that wrote */
                 unsigned n, n_missed;
-        } slots[AUDIT_SLOTS];
+        } slots[AUDIT_SLOTS], rest;
 };
 
 /* Devices are nobody's. */

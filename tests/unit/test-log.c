@@ -171,9 +171,30 @@ START_TEST(test_rations) {
         ck_assert(audit_may_write(&budget, 1001)); /* not at another's cost */
         ck_assert(audit_may_write(&budget, AUDIT_NOBODY));
         ck_assert_ptr_null(next_line());
-        budget.slots[1000 % AUDIT_SLOTS].until_usec = 1; /* long ago */
+        budget.slots[0].until_usec = 1; /* long ago */
         ck_assert(audit_may_write(&budget, 1000));
         EXPECT("PRIORITY=5", "MESSAGE=7 more lines, the last one about uid 1000, were not written", "PASIDD_UID=1000");
+        ck_assert_ptr_null(next_line());
+}
+END_TEST
+
+/* No uid writes, or is silenced, at another's cost, until there are more of them than slots: those share one. */
+START_TEST(test_many_uids) {
+        struct audit_budget budget = { .max = 1, .usec = UINT64_MAX / 2 };
+
+        BEGIN(LOG_INFO);
+        for (int round = 0; round < 3; round++)
+                for (uid_t uid = 0; uid < AUDIT_SLOTS; uid++)
+                        ck_assert_int_eq(audit_may_write(&budget, 1000 + uid * AUDIT_SLOTS), round == 0);
+        ck_assert(audit_may_write(&budget, 1));
+        ck_assert(!audit_may_write(&budget, 2));
+        ck_assert_ptr_null(next_line());
+        budget.rest.until_usec = budget.slots[7].until_usec = 1; /* long ago */
+        ck_assert(audit_may_write(&budget, 3));
+        EXPECT("PRIORITY=5", "MESSAGE=2 more lines, the last one about uid 1448, were not written", "PASIDD_UID=1448");
+        ck_assert(!audit_may_write(&budget, 3));
+        ck_assert(audit_may_write(&budget, 4));
+        EXPECT("PRIORITY=5", "MESSAGE=1 more lines, the last one about uid 2, were not written", "PASIDD_UID=2");
         ck_assert_ptr_null(next_line());
 }
 END_TEST
@@ -185,6 +206,7 @@ int main(void) {
         tcase_add_test(tc, test_fields);
         tcase_add_test(tc, test_changes);
         tcase_add_test(tc, test_rations);
+        tcase_add_test(tc, test_many_uids);
         suite_add_tcase(suite, tc);
         return suite_run(suite);
 }
