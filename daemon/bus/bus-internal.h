@@ -41,6 +41,13 @@ static inline const char *plural(int n) {
         return n == 1 ? "" : "s";
 }
 
+enum connection_limit {
+        LIMIT_CONNECTIONS,
+        LIMIT_CONNECTIONS_PER_UID,
+        LIMIT_QUEUED_BYTES,
+        CONNECTION_LIMIT_MAX_,
+};
+
 struct bus {
         sd_event *event;
         struct service *service;
@@ -69,6 +76,8 @@ struct bus {
         uint64_t start_usec;                        /* CLOCK_REALTIME */
         uint64_t n_refused[ERROR_TABLE_SIZE + 1];   /* in that table's order; those that are in none last */
         uint64_t n_drift, drift_usec;               /* what the last Check found, and when; 0: never */
+        uint64_t n_limited[CONNECTION_LIMIT_MAX_];  /* connections that were refused or closed */
         struct audit_budget policy_budget, limit_budget; /* of lines about refusals */
+        struct audit_budget connection_budgets[CONNECTION_LIMIT_MAX_], closing_budget; /* of those about connections */
         struct signals *signals;
 };

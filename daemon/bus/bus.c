@@ -77,6 +77,8 @@ int bus_new(const struct bus_params *params, struct bus **ret, struct refusal *r
                 .start_usec = metrics_now(),
                 .policy_budget = AUDIT_OF_REFUSALS,
                 .limit_budget = AUDIT_OF_REFUSALS,
+                .connection_budgets = { AUDIT_OF_REFUSALS, AUDIT_OF_REFUSALS, AUDIT_OF_REFUSALS },
+                .closing_budget = AUDIT_OF_REFUSALS,
         };
         r = set_up(bus);
         if (r < 0) {

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 
 #include "bus/busy.h"
+#include "bus/limit.h"
 #include "bus/listener.h"
 #include "bus/peer-hold.h"
 #include "bus/polkit.h"
@@ -140,7 +141,7 @@ static int step(struct connection *c) {
         if (c->n_silent > 0 && sd_bus_get_n_queued_write(c->link.sd, &after) >= 0 && after >= before) {
                 c->partial_bytes += partial;
                 if (limit > 0 && c->partial_bytes > limit) {
-                        connection_doom(c, "it sent a message larger than QueuedBytesPerConnection=");
+                        connection_doom_at_limit(c, "sent a message that is larger");
                         return 0;
                 }
         }
@@ -266,12 +267,20 @@ void connection_doom(struct connection *c, const char *reason) {
         if (c->is_doomed)
                 return;
         c->is_doomed = true;
-        if (reason && listener_may_complain(c->link.bus->listener))
+        if (reason && audit_may_write(&c->link.bus->closing_budget, c->caller.uid))
                 log_warning("The connection of process %d of uid %u is closed: %s", (int) c->caller.pid,
                             (unsigned) c->caller.uid, reason);
         (void) poll_set_update(c->link.bus->poll_set, &c->poll, 0);
         (void) sd_event_source_set_enabled(c->again, SD_EVENT_OFF);
         listener_connection_doomed(c->link.bus->listener, c);
+}
+
+void connection_doom_at_limit(struct connection *c, const char *what) {
+        if (!c->is_doomed)
+                limit_reached(c->link.bus, LIMIT_QUEUED_BYTES, &c->caller, "The connection of process %d of uid %u is closed: it %s than "
+                              "QueuedBytesPerConnection=%llu allows; raise that in pasidd.conf if it has to be", (int) c->caller.pid,
+                              (unsigned) c->caller.uid, what, (unsigned long long) c->link.bus->limits.queued_bytes);
+        connection_doom(c, NULL);
 }
 
 static int start(struct connection *c, int fd) {

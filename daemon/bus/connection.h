@@ -49,6 +49,8 @@ int connection_new(struct bus *bus, int fd, struct caller *caller, uint64_t seri
 struct connection *connection_free(struct connection *c);
 /* It will be closed once the event loop gets there; safe from anywhere. reason: for the log, NULL if it just ended. */
 void connection_doom(struct connection *c, const char *reason);
+/* The same for QueuedBytesPerConnection=. what: "does more", and the log goes on with "than ... allows". */
+void connection_doom_at_limit(struct connection *c, const char *what);
 
 /* A message came in: 0: dispatch it; 1: it was put aside. */
 int connection_admit(struct connection *c, sd_bus_message *m);

@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "bus/connection.h"
+#include "bus/limit.h"
 #include "bus/listen-socket.h"
 #include "bus/peer-hold.h"
 #include "log.h"
@@ -60,7 +61,8 @@ static uint64_t now_usec(struct listener *l) {
         return usec;
 }
 
-bool listener_may_complain(struct listener *l) {
+/* Of what is nobody's doing, and would come again each time. */
+static bool may_complain(struct listener *l) {
         uint64_t usec = now_usec(l);
 
         if (l->complained_usec && usec - l->complained_usec < COMPLAIN_USEC)
@@ -158,14 +160,9 @@ static void arm_half_open(struct listener *l) {
 static int on_half_open(sd_event_source *source, uint64_t usec, void *userdata) {
         struct listener *l = userdata;
         struct connection *c;
-        unsigned n = 0;
 
-        while ((c = TAILQ_FIRST(&l->half_open)) && c->half_open_until <= usec) {
-                connection_doom(c, NULL);
-                n++;
-        }
-        if (n > 0 && listener_may_complain(l))
-                log_warning("%u connection%s did not authenticate in time: closed", n, plural((int) n));
+        while ((c = TAILQ_FIRST(&l->half_open)) && c->half_open_until <= usec)
+                connection_doom(c, "it did not authenticate in time");
         arm_half_open(l);
         return 0;
 }
@@ -208,17 +205,17 @@ static bool is_welcome(struct listener *l, const struct caller *caller) {
         const struct bus_limits *limits = &l->bus->limits;
 
         if (limits->connections > 0 && l->n_connections >= limits->connections) {
-                if (listener_may_complain(l))
-                        log_warning("A connection of uid %u was refused: there are %zu, the limit Connections=",
-                                    (unsigned) caller->uid, l->n_connections);
+                limit_reached(l->bus, LIMIT_CONNECTIONS, caller, "A connection of uid %u was refused: there are %zu, and Connections=%u "
+                              "allows no more; raise it in pasidd.conf, or have some closed", (unsigned) caller->uid, l->n_connections,
+                              limits->connections);
                 return false;
         }
         if (limits->connections_per_uid == 0 || caller->uid == 0 || caller->uid == l->bus->own_uid)
                 return true;
         if (count_of_uid(l, caller->uid) >= limits->connections_per_uid) {
-                if (listener_may_complain(l))
-                        log_warning("A connection of uid %u was refused: it has %u, the limit ConnectionsPerUid=",
-                                    (unsigned) caller->uid, limits->connections_per_uid);
+                limit_reached(l->bus, LIMIT_CONNECTIONS_PER_UID, caller, "A connection of uid %u was refused: that uid has as many as "
+                              "ConnectionsPerUid=%u allows; raise it in pasidd.conf, or have some closed", (unsigned) caller->uid,
+                              limits->connections_per_uid);
                 return false;
         }
         return true;
@@ -231,7 +228,7 @@ static void admit(struct listener *l, int fd) {
 
         r = caller_from_socket(fd, l->bus->procfs, &caller);
         if (r < 0 || !is_welcome(l, &caller)) {
-                if (r < 0)
+                if (r < 0 && may_complain(l))
                         log_warning("A connection was refused: its credentials could not be read: %s", strerror(-r));
                 caller_done(&caller);
                 (void) close_fd(fd);
@@ -239,7 +236,7 @@ static void admit(struct listener *l, int fd) {
         }
         r = connection_new(l->bus, fd, &caller, l->next_serial++, &c);
         if (r < 0) {
-                if (listener_may_complain(l))
+                if (may_complain(l))
                         log_warning("A connection could not be set up: %s", strerror(-r));
                 return;
         }
@@ -287,7 +284,7 @@ static void settle_turn(struct listener *l, uint64_t begin) {
 
 /* A client left in the queue would keep the socket readable and the loop spinning. */
 static void turn_away(struct listener *l, int listen_fd, int error) {
-        if (listener_may_complain(l))
+        if (may_complain(l))
                 log_error("A connection could not be accepted: %s", strerror(error));
         if ((error == EMFILE || error == ENFILE) && l->spare_fd >= 0) {
                 l->spare_fd = close_fd(l->spare_fd);

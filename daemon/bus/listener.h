@@ -21,7 +21,6 @@ int listener_uids(const struct listener *l, uid_t **ret, size_t *ret_n);
 /* Of one that is connected, or about to be let go with what it holds. */
 bool listener_has_holder(const struct listener *l, const char *holder);
 
-/* Called by connections. What clients can cause at will is not worth a line each time: false. */
-bool listener_may_complain(struct listener *l);
+/* Called by connections. */
 void listener_connection_ready(struct listener *l, struct connection *c);
 void listener_connection_doomed(struct listener *l, struct connection *c);

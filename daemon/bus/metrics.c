@@ -14,6 +14,7 @@
 
 #include "bus/authorise.h"
 #include "bus/caller.h"
+#include "bus/limit.h"
 #include "bus/listener.h"
 #include "internal/cleanup.h"
 
@@ -241,6 +242,13 @@ static void add_refusals(struct families *f, const struct bus *bus) {
         end(f);
 }
 
+static void add_limited(struct families *f, const struct bus *bus) {
+        begin(f, "pasidd_connections_limited", "counter", "Connections that were refused or closed, by the setting that was reached.");
+        for (int limit = 0; limit < CONNECTION_LIMIT_MAX_; limit++)
+                SAMPLE(f, "_total", bus->n_limited[limit], "setting", connection_limit_to_string((enum connection_limit) limit));
+        end(f);
+}
+
 static const char *const timed_names[KERNEL_TIMED_MAX_] = {
         [KERNEL_TIMED_ATTACH] = "attach",
         [KERNEL_TIMED_DETACH] = "detach",
@@ -340,6 +348,7 @@ int manager_get_metrics(struct call *call) {
         add_limits(&f, call->link->bus);
         add_counters(&f, service_get_counters(s));
         add_refusals(&f, call->link->bus);
+        add_limited(&f, call->link->bus);
         add_timings(&f, service_get_timings(s));
         if (f.r >= 0)
                 f.r = sd_bus_message_close_container(reply);

@@ -107,15 +107,22 @@ static int grow(struct news *n) {
         return 0;
 }
 
+static void let_go(struct link *link, int why) {
+        if (why == -ENOBUFS)
+                connection_doom_at_limit(connection_of(link), "left more signals untaken");
+        else
+                connection_doom(connection_of(link), "it did not take its signals, and there is no memory to keep them in");
+}
+
 /* Those who have not even taken the oldest record. */
-static void leave_behind(struct news *n) {
+static void leave_behind(struct news *n, int why) {
         struct subscriber *s;
 
         TAILQ_FOREACH(s, &n->subscribers, entry) {
                 if (s->next > n->head)
                         continue;
                 if (s->link->is_direct) {
-                        connection_doom(connection_of(s->link), "it does not take its signals");
+                        let_go(s->link, why);
                         s->next = n->tail;
                 } else {
                         if (s->n_lost++ == 0)
@@ -142,12 +149,14 @@ const char *news_reason(const struct news *n, const struct news_item *item) {
 }
 
 void news_add(struct news *n, enum news_kind kind, struct news_path *path, uint32_t pasid, const char *reason) {
-        if (n->tail - n->head >= n->n_allocated && grow(n) < 0) {
+        int r = n->tail - n->head >= n->n_allocated ? grow(n) : 0;
+
+        if (r < 0) {
                 if (n->n_allocated == 0) {
                         log_warning("Out of memory: signals are lost");
                         return;
                 }
-                leave_behind(n);
+                leave_behind(n, r);
                 if (n->n_allocated == 0 && grow(n) < 0)
                         return;
         }

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "../forked.h"
+#include "../journal.h"
 
 #define LISTEN_FD 3 /* sd_listen_fds(3) */
 #define ARGV_MAX 32
@@ -258,6 +259,8 @@ static void run_child(struct daemon *d) {
         process_child_setup();
         if (process_child_log(d->log_path, true) < 0)
                 _exit(1);
+        if (d->to_journal)
+                journal_set_stream();
         (void) snprintf(bus, sizeof(bus), "--bus=%s", d->bus ?: "none");
         (void) snprintf(listen, sizeof(listen), "--listen=%s", d->address);
         (void) snprintf(run, sizeof(run), "--runtime-dir=%s/run", d->dir);

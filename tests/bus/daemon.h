@@ -25,6 +25,7 @@ struct daemon {
         int listen_fd;     /* passed as by socket activation; -EBADF: it makes its own socket */
         unsigned watchdog_usec; /* its WATCHDOG_USEC; 0: none */
         uid_t uid;         /* to run it as; 0: the test's own */
+        bool to_journal;   /* it logs there, see tests/journal.h */
         int notify_fd;     /* notices, each as struct notice */
         pid_t notify_pid;  /* the process that takes them from the daemon */
         pid_t pid;         /* 0: not running */

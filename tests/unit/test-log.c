@@ -1,71 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What reaches the journal, as the datagrams that it gets: a socket of the
- * test's own is the journal's, in a mount namespace of its own.
+ * What reaches the journal, as the datagrams that it gets.
  */
 #include <check.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "log-ids.h"
 #include "log.h"
 #include "service/audit.h"
 #include "suite.h"
+#include "../journal.h"
 
 static int journal = -1;
 
-static void write_file(const char *path, const char *text) {
-        int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-        ck_assert_int_ge(fd, 0);
-        ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t) strlen(text));
-        (void) close(fd);
-}
-
-/* As root at once; else in a user namespace, where the host allows that. */
-static bool enter_namespace(void) {
-        unsigned uid = geteuid(), gid = getegid();
-        char map[32];
-
-        if (unshare(CLONE_NEWNS) == 0)
-                return true;
-        if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
-                return false;
-        write_file("/proc/self/setgroups", "deny");
-        (void) snprintf(map, sizeof(map), "0 %u 1", uid);
-        write_file("/proc/self/uid_map", map);
-        (void) snprintf(map, sizeof(map), "0 %u 1", gid);
-        write_file("/proc/self/gid_map", map);
-        return true;
-}
-
 /* False: this host has no namespaces for us. Each test runs in a process of its own. */
 static bool begin(int level) {
-        static const struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "/run/systemd/journal/socket" };
-        struct stat st;
-        char stream[64];
-
-        if (!enter_namespace())
+        journal = journal_open();
+        if (journal < 0)
                 return false;
-        ck_assert_int_eq(mount(NULL, "/", "none", MS_REC | MS_PRIVATE, NULL), 0);
-        ck_assert_int_eq(mount("tmpfs", "/run", "tmpfs", 0, NULL), 0);
-        ck_assert_int_eq(mkdir("/run/systemd", 0755), 0);
-        ck_assert_int_eq(mkdir("/run/systemd/journal", 0755), 0);
-        journal = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        ck_assert_int_ge(journal, 0);
-        ck_assert_int_eq(bind(journal, (const struct sockaddr *) &address, sizeof(address)), 0);
-        ck_assert_int_eq(fstat(STDERR_FILENO, &st), 0);
-        (void) snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long) st.st_dev, (unsigned long long) st.st_ino);
-        ck_assert_int_eq(setenv("JOURNAL_STREAM", stream, 1), 0);
+        journal_set_stream();
         log_setup(level);
         return true;
 }
@@ -78,16 +33,8 @@ static bool begin(int level) {
                 }                                                                \
         while (0)
 
-/* The next line: its fields, one a line; NULL if there is none. */
 static const char *next_line(void) {
-        static char text[8192];
-        ssize_t n = recv(journal, text, sizeof(text) - 1, 0);
-
-        if (n < 0)
-                return NULL;
-        text[n] = '\0';
-        ck_assert_uint_eq(strlen(text), (size_t) n); /* no field in the form for binary data */
-        return text;
+        return journal_next_line(journal);
 }
 
 /* The line has exactly these fields, but for those that libsystemd adds. */
@@ -95,12 +42,8 @@ static void expect(const char *line, const char *const *fields, size_t n_fields)
         size_t n = 0;
 
         ck_assert_ptr_nonnull(line);
-        for (size_t i = 0; i < n_fields; i++) {
-                size_t length = strlen(fields[i]);
-                const char *at = strstr(line, fields[i]);
-
-                ck_assert_msg(at && (at == line || at[-1] == '\n') && at[length] == '\n', "no %s in\n%s", fields[i], line);
-        }
+        for (size_t i = 0; i < n_fields; i++)
+                ck_assert_msg(journal_line_has(line, fields[i]), "no %s in\n%s", fields[i], line);
         for (const char *at = line; *at; at += strcspn(at, "\n") + 1)
                 n += strncmp(at, "SYSLOG_IDENTIFIER=", 18) != 0;
         ck_assert_msg(n == n_fields, "%zu fields, not %zu, in\n%s", n, n_fields, line);
