@@ -109,11 +109,23 @@ static int read_groups(sd_bus_message *m, struct caller *caller) {
         return 0;
 }
 
-/* The a{sv} of GetConnectionCredentials; a bus that does not tell the uid tells nothing. */
-static int read_credentials(sd_bus_message *m, struct caller *caller) {
+/*
+ * A bus that passes its own handle on the process (dbus-daemon 1.15.8, dbus-broker 35) leaves no doubt. Of others there is
+ * the pid, which may be another process's by now, if the connection was handed on: then it has to be one of the same user,
+ * who is not kept apart from himself.
+ */
+static void identify(struct caller *caller, const char *procfs, int pidfd) {
+        if (pidfd >= 0)
+                caller_identify(caller, procfs, pidfd);
+        else
+                caller->start_time = process_start_time_of(procfs, caller->pid, caller->uid);
+}
+
+/* The a{sv} of GetConnectionCredentials; a bus that does not tell the uid tells nothing. *ret_pidfd is the message's. */
+static int read_credentials(sd_bus_message *m, struct caller *caller, int *ret_pidfd) {
         bool has_uid = false;
+        int r, pidfd = -EBADF;
         uint32_t u;
-        int r;
 
         r = sd_bus_message_enter_container(m, 'a', "{sv}");
         if (r < 0)
@@ -131,6 +143,8 @@ static int read_credentials(sd_bus_message *m, struct caller *caller) {
                 } else if (strcmp(key, "ProcessID") == 0) {
                         r = sd_bus_message_read(m, "v", "u", &u);
                         caller->pid = (pid_t) u;
+                } else if (strcmp(key, "ProcessFD") == 0) {
+                        r = sd_bus_message_read(m, "v", "h", &pidfd);
                 } else if (strcmp(key, "UnixGroupIDs") == 0) {
                         r = sd_bus_message_enter_container(m, 'v', "au");
                         if (r >= 0)
@@ -146,20 +160,23 @@ static int read_credentials(sd_bus_message *m, struct caller *caller) {
         }
         if (r < 0)
                 return r;
-        return has_uid ? 0 : -ENODATA;
+        if (!has_uid)
+                return -ENODATA;
+        *ret_pidfd = pidfd;
+        return 0;
 }
 
 static int on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         struct bus_caller *c = userdata;
         struct link *link = &c->callers->mb->link;
         const sd_bus_error *failure = sd_bus_message_get_error(m);
-        int r;
+        int r, pidfd = -EBADF;
 
         c->question = sd_bus_slot_unref(c->question);
-        r = failure ? -sd_bus_message_get_errno(m) : read_credentials(m, &c->caller);
+        r = failure ? -sd_bus_message_get_errno(m) : read_credentials(m, &c->caller, &pidfd);
         if (r >= 0) {
                 c->is_known = true;
-                c->caller.start_time = process_start_time(link->bus->procfs, c->caller.pid);
+                identify(&c->caller, link->bus->procfs, pidfd);
                 for (size_t i = 0; i < c->n_waiting; i++) {
                         if (link_dispatch_again(link, c->waiting[i]) < 0) {
                                 (void) sd_bus_reply_method_errorf(c->waiting[i], SD_BUS_ERROR_NO_MEMORY, "Out of memory.");

@@ -58,24 +58,24 @@ static int peer_groups(int fd, gid_t primary, gid_t **ret, size_t *ret_n) {
         }
 }
 
-/*
- * The kernel's own handle on the peer (Linux 6.5) is of the process that connected, whatever its pid names by now. It
- * tells whether /proc was read of that process, too.
- */
+void caller_identify(struct caller *caller, const char *procfs, int pidfd) {
+        struct pollfd poll_fd = { .fd = pidfd, .events = POLLIN };
+        uint64_t start = process_start_time(procfs, caller->pid);
+
+        caller->start_time = poll(&poll_fd, 1, 0) == 0 ? start : 0;
+        caller->pidfd_inode = pidfd_inode(pidfd);
+}
+
 static void identify_peer(int fd, const char *procfs, struct caller *caller) {
         _cleanup_close_ int pidfd = -EBADF;
         socklen_t size = sizeof(pidfd);
-        uint64_t start = process_start_time(procfs, caller->pid);
-        struct pollfd poll_fd;
 
-        if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) < 0) {
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) >= 0)
+                caller_identify(caller, procfs, pidfd);
+        else {
                 pidfd = -EBADF;
-                caller->start_time = errno == ENOPROTOOPT ? start : 0;
-                return;
+                caller->start_time = errno == ENOPROTOOPT ? process_start_time(procfs, caller->pid) : 0;
         }
-        poll_fd = (struct pollfd) { .fd = pidfd, .events = POLLIN };
-        caller->start_time = poll(&poll_fd, 1, 0) == 0 ? start : 0;
-        caller->pidfd_inode = pidfd_inode(pidfd);
 }
 
 int caller_from_socket(int fd, const char *procfs, struct caller *ret) {

@@ -23,5 +23,11 @@ struct caller {
 void caller_done(struct caller *caller);
 bool caller_in_group(const struct caller *caller, gid_t group);
 
+/*
+ * By a pidfd, which is of the process that connected, whatever its pid names by now: it tells whether /proc was read of that
+ * process, too.
+ */
+void caller_identify(struct caller *caller, const char *procfs, int pidfd);
+
 /* Of the process at the other end of a connected unix socket, as it was when it connected. */
 int caller_from_socket(int fd, const char *procfs, struct caller *ret);

@@ -69,6 +69,15 @@ int process_owner(const char *procfs, pid_t pid, uid_t *ret) {
         return 0;
 }
 
+uint64_t process_start_time_of(const char *procfs, pid_t pid, uid_t uid) {
+        uint64_t start = process_start_time(procfs, pid);
+        uid_t owner;
+
+        if (start == 0 || process_owner(procfs, pid, &owner) < 0 || owner != uid)
+                return 0;
+        return process_start_time(procfs, pid) == start ? start : 0; /* else the owner was another's */
+}
+
 /* The rest of the first line that begins so, without its end; to be freed. -ENODATA if there is none. */
 static int read_line(FILE *file, const char *prefix, char **ret) {
         _cleanup_free_ char *line = NULL;

@@ -11,6 +11,8 @@
 
 /* Field 22 of /proc/<pid>/stat, in clock ticks since boot; 0 if it can't be read. With the pid it names a process for good. */
 uint64_t process_start_time(const char *procfs, pid_t pid);
+/* The same, if the process is that user's; 0: it is another's, or can't be told. */
+uint64_t process_start_time_of(const char *procfs, pid_t pid, uid_t uid);
 /* Whose /proc/<pid> is: the process's effective uid, or root where nobody may trace it. */
 int process_owner(const char *procfs, pid_t pid, uid_t *ret);
 /* 1: it lives in a pid namespace below ours, where pids are other numbers; -errno: that cannot be told. */

@@ -4,6 +4,7 @@
  * daemon, and consumers that change hands.
  */
 #include <fcntl.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,6 +213,94 @@ START_TEST(of_others) {
 }
 END_TEST
 
+/* A tree of one process, this one: of which unit it is, and whose. */
+static void make_process(const struct fixture *f, uid_t owner) {
+        char path[512];
+
+        (void) snprintf(path, sizeof(path), "%s/proc", f->dir);
+        (void) mkdir(path, 0755);
+        (void) snprintf(path, sizeof(path), "%s/proc/%d", f->dir, getpid());
+        ck_assert_int_eq(mkdir(path, 0755), 0);
+        ck_assert_int_eq(chown(path, owner, (gid_t) -1), 0);
+        (void) snprintf(path, sizeof(path), "%s/proc/%d/stat", f->dir, getpid());
+        ck_assert_int_ge(write_file(path, "1 (test) S 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 4711 0\n"), 0);
+        (void) snprintf(path, sizeof(path), "%s/proc/%d/cgroup", f->dir, getpid());
+        ck_assert_int_ge(write_file(path, "0::/system.slice/a.service\n"), 0);
+}
+
+struct member {
+        struct fixture *f;
+        uid_t uid, process_uid; /* its own, and that of the process that has its pid */
+        gid_t group;
+};
+
+static void hold_by_own_unit(void *userdata) {
+        const struct member *member = userdata;
+        struct client c;
+
+        make_process(member->f, member->process_uid);
+        ck_assert_int_eq(setgroups(0, NULL), 0);
+        ck_assert_int_eq(setresgid(member->group, member->group, member->group), 0);
+        ck_assert_int_eq(setresuid(member->uid, member->uid, member->uid), 0);
+        c = client_on_bus(member->f);
+        if (member->process_uid == member->uid)
+                free(init_ok(&c, "vm", 2, "hold", "s", "unit", "unit", "s", "a.service"));
+        else
+                init_error(&c, E_ACCESS, "neither the caller's own", "vm", 2, "hold", "s", "unit", "unit", "s", "a.service");
+        client_close(&c);
+}
+
+static bool passes_pidfds(struct client *c) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        bool found = false;
+        const char *name;
+
+        ck_assert_int_ge(sd_bus_get_unique_name(c->bus, &name), 0);
+        ck_assert_int_ge(sd_bus_call_method(c->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                            "GetConnectionCredentials", NULL, &reply, "s", name), 0);
+        ck_assert_int_gt(sd_bus_message_enter_container(reply, 'a', "{sv}"), 0);
+        while (sd_bus_message_enter_container(reply, 'e', "sv") > 0) {
+                ck_assert_int_gt(sd_bus_message_read(reply, "s", &name), 0);
+                found = found || strcmp(name, "ProcessFD") == 0;
+                ck_assert_int_ge(sd_bus_message_skip(reply, "v"), 0);
+                ck_assert_int_ge(sd_bus_message_exit_container(reply), 0);
+        }
+        return found;
+}
+
+/* Over a bus that names a caller by its pid alone: its unit is its own, that of another user who has the pid now is not. */
+START_TEST(own_unit_over_a_bus) {
+        enum bus_kind kind = (enum bus_kind) (BUS_DBUS_DAEMON + _i);
+        struct member member = {};
+        struct client root;
+        bool is_told;
+
+        SKIP_UNLESS_ROOT();
+        if (!bus_kind_is_available(kind))
+                SKIP("the program of this message bus is not installed");
+        ck_assert(find_user(&member.uid));
+        member.f = begin_with_group("", &member.group);
+        ck_assert_int_ge(daemon_add_option(member.f->daemon, "--procfs=%s/proc", member.f->dir), 0);
+        ck_assert_int_ge(message_bus_new(kind, member.f->dir, &member.f->bus), 0);
+        ck_assert_int_ge(daemon_set_bus(member.f->daemon, member.f->bus->address), 0);
+        fixture_start(member.f);
+        root = client_on_bus(member.f);
+        is_told = passes_pidfds(&root);
+        for (int i = 0; i < (is_told ? 1 : 2); i++) {
+                member.process_uid = i == 0 ? member.uid : member.uid + 1;
+                run_as(0, 0, hold_by_own_unit, &member);
+                ck_assert(consumer_exists(&root, member.uid, "vm", NULL) == (i == 0));
+                if (i == 0) {
+                        set_unit(member.f, "a.service", false);
+                        await(!consumer_exists(&root, member.uid, "vm", NULL));
+                        set_unit(member.f, "a.service", true);
+                }
+        }
+        client_close(&root);
+        fixture_free(member.f);
+}
+END_TEST
+
 START_TEST(over_a_restart) {
         struct fixture *f = begin(NULL);
         struct child lives = stays(), dies = stays();
@@ -394,6 +483,7 @@ int main(void) {
         tcase_add_loop_test(holds, over_a_message_bus, 0, BUS_KIND_MAX_);
         tcase_add_test(holds, refused);
         tcase_add_test(holds, of_others);
+        tcase_add_loop_test(holds, own_unit_over_a_bus, 0, MESSAGE_BUSES);
         tcase_add_loop_test(holds, over_a_restart, 0, RESTARTS);
         tcase_add_test(transfers, transfer);
         tcase_add_test(transfers, transfer_needs_the_right);
