@@ -13,7 +13,6 @@
 #include "log-ids.h"
 #include "log.h"
 
-#define SWEEP_USEC (60 * 1000000ULL)
 #define SWEEP_SHARE 20 /* those that requests ask for get one part in so many of the time */
 
 static uint64_t now_usec(void) {
@@ -117,7 +116,7 @@ int reaper_sweep_for_request(struct service *s) {
 static int on_time(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata) {
         struct service *s = userdata;
 
-        arm(s, SWEEP_USEC);
+        arm(s, s->sweep_usec);
         if (!TAILQ_EMPTY(&s->over_watches))
                 (void) service_flush(s); /* none of those that it ends is in the way of those to be tried again */
         (void) reaper_sweep(s); /* a refusal arms it again, for an earlier time */
@@ -149,7 +148,7 @@ void reaper_abandoned(struct service *s) {
 int reaper_init(struct service *s) {
         int r;
 
-        r = sd_event_add_time_relative(s->event, &s->reaper_source, CLOCK_MONOTONIC, SWEEP_USEC, 0, on_time, s);
+        r = sd_event_add_time_relative(s->event, &s->reaper_source, CLOCK_MONOTONIC, s->sweep_usec, 0, on_time, s);
         if (r >= 0)
                 (void) sd_event_source_set_description(s->reaper_source, "reaper");
         return r;

@@ -59,6 +59,7 @@ struct service {
         struct hold_watch_list watches;
         struct hold_watch_list over_watches; /* their consumers' ends are not committed */
         sd_event_source *reaper_source;
+        uint64_t sweep_usec; /* between two looks at all of them */
         bool has_orphans;         /* consumers to be ended when there is memory for it */
         bool has_dropped;         /* the fd store may still have what was taken out of it */
         unsigned n_walks;         /* looks at all devices for requests, in the present second */

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #define RETRY_USEC (5 * 1000000ULL) /* unless told otherwise */
+#define SWEEP_USEC (60 * 1000000ULL)
 
 static uint64_t clock_usec(clockid_t clock) {
         struct timespec ts;
@@ -152,6 +153,7 @@ int service_new(const struct service_params *params, struct service **ret, struc
         s->get_moment = params->get_moment ?: get_real_moment;
         s->clock_userdata = params->clock_userdata;
         s->retry_usec = params->retry_usec > 0 ? params->retry_usec : RETRY_USEC;
+        s->sweep_usec = params->sweep_usec > 0 ? params->sweep_usec : SWEEP_USEC;
 
         r = service_setup(s, params, refusal);
         if (r < 0) {

@@ -97,6 +97,7 @@ struct service_params {
         const char *cgroupfs; /* the root of the unified cgroup tree; NULL: where it is mounted on most systems. Not copied. */
         int64_t commit_priority;      /* of the event source that commits; lower than the bus sources */
         uint64_t retry_usec;          /* after table or kernel refused what nobody waits for, the end of a holder say; 0: 5 s */
+        uint64_t sweep_usec;          /* between two looks at all holders that nobody asked for; 0: a minute */
         /* Clocks; NULL: the real ones. */
         void (*get_moment)(struct moment *ret, void *userdata);
         void *clock_userdata;

@@ -54,6 +54,7 @@ int fixture_start(struct fixture *f) {
                 .kernel = &f->kernel.kernel,
                 .commit_priority = SD_EVENT_PRIORITY_NORMAL + 10,
                 .retry_usec = 1000,
+                .sweep_usec = f->sweep_usec,
                 .get_moment = get_fake_moment,
                 .clock_userdata = f,
         };

@@ -23,6 +23,7 @@ struct fixture {
         struct core_limits limits;
         struct service_limits service_limits;
         const char *procfs, *cgroupfs;
+        uint64_t sweep_usec; /* 0: none comes while a test runs */
         const struct fd_keeper *keeper;
         struct stored_fd *stored;
         size_t n_stored;

@@ -237,6 +237,29 @@ START_TEST(test_cannot_tell) {
 }
 END_TEST
 
+/* And nobody asks for anything: the sweep finds that it is there again (0), or gone (1). */
+START_TEST(test_sweep) {
+        struct init_request request = unit_request("a.service");
+        char path[128], away[128];
+
+        holder_init(&f, &request, 5);
+        fixture_stop(&f);
+        (void) snprintf(path, sizeof(path), "%s/cgroup.controllers", f.cgroupfs);
+        (void) snprintf(away, sizeof(away), "%s/away", f.dir);
+        ck_assert_int_eq(rename(path, away), 0);
+        f.sweep_usec = 1000;
+        ck_assert_int_eq(fixture_start(&f), 0);
+        ck_assert(!service_hold_is_watched(holder_get(&f, "vm")));
+        if (_i == 1)
+                fake_cgroup(&f, "/system.slice/a.service", 0);
+        ck_assert_int_eq(rename(away, path), 0);
+        if (_i == 0)
+                fixture_run_until(&f, service_hold_is_watched(holder_get(&f, "vm")));
+        else
+                fixture_run_until(&f, !holder_get(&f, "vm"));
+}
+END_TEST
+
 static void write_number(int cgroup, const char *file, int number) {
         int fd = openat(cgroup, file, O_WRONLY | O_CLOEXEC);
 
@@ -327,6 +350,7 @@ int main(void) {
         tcase_add_test(tc, test_rights);
         tcase_add_loop_test(tc, test_restart, 0, 4);
         tcase_add_loop_test(tc, test_cannot_tell, 0, 3);
+        tcase_add_loop_test(tc, test_sweep, 0, 2);
         tcase_add_loop_test(tc, test_real, 0, 2);
         tcase_add_loop_test(tc, test_real_in_a_moment, 0, 3);
         suite_add_tcase(suite, tc);
