@@ -148,13 +148,19 @@ static void make_fd(struct stress *s, struct holder *h, const char *name) {
         ck_assert_int_eq(close(pair[0]), 0);
 }
 
+static bool is_possible(const struct stress *s, enum way way) {
+        if (way == UNIT_KILLED || way == UNIT_LEFT)
+                return s->cgroup >= 0;
+        return way != PROCESS_PID_REUSED || s->can_reuse;
+}
+
 static void make(struct stress *s, struct holder *h) {
         char name[32];
         _cleanup_free_ char *path = NULL;
 
         do
                 *h = (struct holder) { .way = (enum way) (random() % WAY_MAX_), .serial = s->n_made, .fd = -EBADF };
-        while ((s->cgroup < 0 && (h->way == UNIT_KILLED || h->way == UNIT_LEFT)) || (!s->can_reuse && h->way == PROCESS_PID_REUSED));
+        while (!is_possible(s, h->way));
         s->n_made++;
         name_of(h, name);
         switch (h->way) {
@@ -366,6 +372,19 @@ static void remove_cgroup(struct stress *s) {
         s->cgroup = close_fd(s->cgroup);
 }
 
+/* Of so many none of the ways is left out by chance; of fewer it may be. */
+static void tell_ways(const struct stress *s) {
+        for (int way = 0; way < WAY_MAX_; way++) {
+                if (!is_possible(s, (enum way) way)) {
+                        printf("# %-18s skipped: no right to do it here\n", way_names[way]);
+                        continue;
+                }
+                printf("# %-18s %u\n", way_names[way], s->of_way[way]);
+                (void) fflush(stdout);
+                ck_assert_msg(count < COUNT_DEFAULT || s->of_way[way] > 0, "no holder went by the way \"%s\"", way_names[way]);
+        }
+}
+
 START_TEST(holders) {
         unsigned alive = count / 3 < ALIVE_MAX ? count / 3 + 1 : ALIVE_MAX;
         struct stress s = { .holders = calloc(alive, sizeof(struct holder)) };
@@ -395,8 +414,7 @@ START_TEST(holders) {
         ck_assert_uint_eq(property_number(&s.c, PASIDD_PATH, PASIDD_IFACE_MANAGER, "Consumers"), 0);
         ck_assert_uint_eq(property_number(&s.c, PASIDD_PATH, PASIDD_IFACE_MANAGER, "Pasids"), 0);
         await(process_count_fds(s.f->daemon->pid) == fds);
-        for (int way = 0; way < WAY_MAX_; way++)
-                printf("# %-18s %u\n", way_names[way], s.of_way[way]);
+        tell_ways(&s);
         printf("# holders killed %u, missed 0, freed early 0; at most %llu ms until all of a wave were noticed; %llu s, seed %u\n",
                s.n_killed, (unsigned long long) s.slowest_msec, (unsigned long long) (monotonic_msec() - begin) / 1000, seed);
         (void) fflush(stdout);
