@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Hold "unit": a cgroup, by its id, for as long as it has a process. systemd
- * makes a new cgroup each time that it starts a unit, so that a unit that is
- * started again is another holder.
+ * makes a new cgroup when it starts a unit, so that a unit that is started
+ * again is another holder; but not while processes of its last run are left in
+ * the old one, which then goes on to hold.
  */
 #include "service/hold-watch.h"
 
