@@ -10,11 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "client.h"
+#include "own-bus.h"
 
 static bool is_state(struct client *c, const char *path, const char *state) {
         _cleanup_free_ char *found = property_string(c, path, PASIDD_IFACE_CONSUMER, "HoldState");
@@ -174,7 +173,6 @@ START_TEST(unreadable_holders) {
 }
 END_TEST
 
-#define SLOW_BUS_ID "0123456789abcdef0123456789abcdef"
 #define SLOW_HOLDER ":1.77"
 
 /* A bus that takes its time over whether somebody is there. */
@@ -186,43 +184,17 @@ struct slow_bus {
 static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         struct slow_bus *slow = userdata;
 
-        if (sd_bus_message_is_method_call(m, NULL, "Hello"))
-                return sd_bus_reply_method_return(m, "s", ":1.1");
-        if (sd_bus_message_is_method_call(m, NULL, "AddMatch"))
-                return sd_bus_reply_method_return(m, NULL);
-        if (sd_bus_message_is_method_call(m, NULL, "RequestName"))
-                return sd_bus_reply_method_return(m, "u", 1U);
         if (!sd_bus_message_is_method_call(m, NULL, "NameHasOwner"))
-                return 0;
+                return own_bus_answer(m);
         slow->asked = sd_bus_message_ref(m);
         child_ready(slow->self);
         return 1;
 }
 
-static sd_bus *accept_one(struct child *self, const char *path) {
-        struct sockaddr_un sa = { .sun_family = AF_UNIX };
-        int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), fd;
-        sd_bus *bus;
-        sd_id128_t id;
-
-        (void) snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
-        ck_assert_int_eq(bind(listening, (struct sockaddr *) &sa, sizeof(sa)), 0);
-        ck_assert_int_eq(listen(listening, 1), 0);
-        child_ready(self);
-        fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        ck_assert_int_ge(fd, 0);
-        ck_assert_int_ge(sd_id128_from_string(SLOW_BUS_ID, &id), 0);
-        ck_assert_int_ge(sd_bus_new(&bus), 0);
-        ck_assert_int_ge(sd_bus_set_fd(bus, fd, fd), 0);
-        ck_assert_int_ge(sd_bus_set_server(bus, true, id), 0);
-        ck_assert_int_ge(sd_bus_negotiate_fds(bus, true), 0);
-        return bus;
-}
-
 /* Tells when it is asked, and answers, at the test's word, that nobody is there. */
 static void serve_slowly(struct child *self, void *userdata) {
         struct slow_bus slow = { .self = self };
-        sd_bus *bus = accept_one(self, userdata);
+        sd_bus *bus = own_bus_accept(self, userdata);
         int r = 1;
 
         ck_assert_int_ge(sd_bus_add_filter(bus, NULL, on_call, &slow), 0);
@@ -248,17 +220,15 @@ static void serve_slowly(struct child *self, void *userdata) {
 START_TEST(answers_are_awaited) {
         struct fixture *f = fixture_new_started(NULL);
         struct client c = client_direct(f);
-        _cleanup_free_ char *path = init_ok(&c, "vm", 0), *socket_path = NULL, *address = NULL;
+        _cleanup_free_ char *path = init_ok(&c, "vm", 0), *socket_path = NULL;
         struct child bus;
 
         fixture_stop(f);
         client_close(&c);
-        set_holders(f, "UPDATE consumer SET holder = 'bus:" SLOW_BUS_ID ":" SLOW_HOLDER "'", 1);
-        ck_assert_int_ge(asprintf(&socket_path, "%s/bus.sock", f->dir), 0);
-        ck_assert_int_ge(asprintf(&address, "unix:path=%s", socket_path), 0);
+        set_holders(f, "UPDATE consumer SET holder = 'bus:" OWN_BUS_ID ":" SLOW_HOLDER "'", 1);
+        socket_path = own_bus_choose(f);
         bus = child_start(serve_slowly, socket_path);
         child_await_ready(&bus);
-        ck_assert_int_ge(daemon_set_bus(f->daemon, address), 0);
         ck_assert_int_ge(daemon_spawn(f->daemon), 0);
         child_await_ready(&bus);
         ck_assert(!daemon_log_has(f->daemon, "Ready: "));
