@@ -307,7 +307,7 @@ int discover_devices(const struct kernel_params *params, struct device_list *ret
                 return refuse(refusal, ENOBUFS, "too many open files to look for PCI devices in %s: raise LimitNOFILE=",
                               params->sysfs);
         if (r == -EACCES || r == -EPERM)
-                return refuse(refusal, EACCES, "may not look for PCI devices in %s/bus/pci: run pasidd as root",
+                return refuse(refusal, EMEDIUMTYPE, "may not look for PCI devices in %s/bus/pci: run pasidd as root",
                               params->sysfs);
         if (r < 0)
                 return refuse(refusal, EOPNOTSUPP, "cannot look for PCI devices in %s/bus/pci: %s; is sysfs mounted there?",

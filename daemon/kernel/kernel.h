@@ -84,7 +84,7 @@ struct kernel_ops {
          * Opens the cdev, binds it, asks for the width. *ret is device_close()'s.
          * DeviceBusy: somebody else has it or its group bound, or it is in reset; DeviceGone: no cdev any more;
          * DeviceUnusable: no /dev/iommu, an IOMMU that cannot tag PASIDs here (width 0: the kernel would accept
-         * attachments and do nothing), a driver without PASID attach; AccessDenied: pasidd may not open it.
+         * attachments and do nothing), a driver without PASID attach, or pasidd itself may not open it.
          */
         int (*device_open)(struct kernel *k, const struct device_info *info, struct kernel_device **ret,
                            struct refusal *refusal);

@@ -22,13 +22,14 @@ struct answer {
 #define NOT_BOUND "the kernel does not have it bound any more; detach what is left there and let it be opened again"
 #define NO_SPACE_LEFT "its address space is not in the kernel any more; detach the PASID and attach it again"
 
+/* Who may not is pasidd here: AccessDenied is for those who ask it. */
 static const struct answer open_iommufd_answers[] = {
         { ENOENT, EMEDIUMTYPE, NO_IOMMUFD },
         { ENODEV, EMEDIUMTYPE, NO_IOMMUFD },
         { ENXIO, EMEDIUMTYPE, NO_IOMMUFD },
-        { EACCES, EACCES, "pasidd may not open it; run it as root, or give its user and its unit (DeviceAllow=) "
+        { EACCES, EMEDIUMTYPE, "pasidd may not open it; run it as root, or give its user and its unit (DeviceAllow=) "
           "access" },
-        { EPERM, EACCES, "pasidd's unit may not open it; let DeviceAllow= name /dev/iommu, and restart "
+        { EPERM, EMEDIUMTYPE, "pasidd's unit may not open it; let DeviceAllow= name /dev/iommu, and restart "
           "pasidd if the module iommufd came later than it" },
         {},
 };
@@ -37,9 +38,9 @@ static const struct answer open_cdev_answers[] = {
         { ENOENT, ENXIO, NO_CDEV },
         { ENODEV, ENXIO, NO_CDEV },
         { ENXIO, ENXIO, NO_CDEV },
-        { EACCES, EACCES, "pasidd may not open its VFIO device node; run it as root, or give its user access" },
+        { EACCES, EMEDIUMTYPE, "pasidd may not open its VFIO device node; run it as root, or give its user access" },
         /* A device cgroup, or vfio's no-IOMMU mode without CAP_SYS_RAWIO. */
-        { EPERM, EACCES, "pasidd's unit may not open its VFIO device node; let DeviceAllow= name char-vfio-dev, "
+        { EPERM, EMEDIUMTYPE, "pasidd's unit may not open its VFIO device node; let DeviceAllow= name char-vfio-dev, "
           "and restart pasidd if the module vfio came later than it" },
         {},
 };

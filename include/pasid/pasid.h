@@ -22,7 +22,7 @@
  *   ECONNREFUSED  nobody serves org.pasidd1 on the message bus
  *   ETIMEDOUT     no answer within the client's timeout
  *   EOPNOTSUPP    the daemon does not know the call, or not in this version
- *   ENOBUFS       a limit of daemon or bus is reached
+ *   ENOBUFS       a limit of daemon, bus or kernel is reached
  *   EBADMSG       the daemon's answer is not of the contract's form
  *   EPROTO        an error that is none of the contract's
  *   EIO           the daemon's table cannot be read or written
@@ -647,9 +647,10 @@ int pasid_metric_for_each(struct pasid_client *client, pasid_metric_cb callback,
  * ENOENT the number is not allocated to this consumer; EADDRINUSE it is
  * attached; ENOLINK (pasid_detach()) it is not; EPROTOTYPE the consumer is not
  * mediated; EBUSY a device is in reset, or somebody else has it open; ENXIO a
- * device is gone; EMEDIUMTYPE the device, its driver or its IOMMU cannot;
- * EACCES the caller may not use the device; ESRCH no such consumer; EFBIG the
- * table's file system is full; any call. On failure nothing was attached.
+ * device is gone; EMEDIUMTYPE the device, its driver or its IOMMU cannot, or
+ * the daemon itself may not open the device; ENOBUFS the IOMMU has no room for
+ * another page table; EACCES the caller may not use the device; ESRCH no such
+ * consumer; EFBIG the table's file system is full; any call. On failure nothing was attached.
  * Unknown outcome (ETIMEDOUT, ECONNRESET): pasid_find() has the state.
  * Source: VFIO_DEVICE_ATTACH_IOMMUFD_PT, IOMMU_HWPT_ALLOC_PASID. Since 0.1.
  */
@@ -704,7 +705,8 @@ int pasid_unmap(struct pasid_consumer *consumer, uint32_t pasid, uint64_t iova, 
  * address: a PCI address. *ret_device, *ret_iommufd: close-on-exec, to be
  * closed by the caller.
  * EINVAL address is none; ENODEV no such device; EMEDIUMTYPE it cannot use
- * PASIDs (the sentence says why, and the mend); EBUSY somebody has it open;
+ * PASIDs, or the daemon itself may not open it (the sentence says why, and the
+ * mend); EBUSY somebody has it open;
  * ENXIO it is gone; EACCES the caller may not use it; EOPNOTSUPP the
  * connection cannot pass descriptors; any call; errors of fcntl(2).
  * Source: VFIO_DEVICE_BIND_IOMMUFD's two descriptors. Since 0.1.

@@ -5,6 +5,9 @@
  */
 #pragma once
 
+#include <stdio.h>
+#include <string.h>
+
 #include "client.h"
 
 #define FIRST "0000:01:00.0"
@@ -28,6 +31,15 @@ static inline struct fixture *fake_begin(enum bus_kind kind, const char *config)
         fixture_use_fake_kernel(f, "");
         fixture_start(f);
         return f;
+}
+
+/* Opening (iommufd, open) or binding (bind) of devices fails that many times from now on. */
+static inline void tell_refuse(struct fixture *f, const char *call, int error, unsigned times) {
+        char line[48];
+
+        (void) snprintf(line, sizeof(line), "refuse %s %d %u", call, error, times);
+        fixture_tell_kernel(f, "refuse", line + strlen("refuse "));
+        await(fixture_kernel_did(f, line) == 1);
 }
 
 /* Of the first device, and there until Exit; the path is to be freed. */

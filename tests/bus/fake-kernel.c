@@ -7,6 +7,8 @@
  *   devices  a line "ADDRESS GROUP DRIVER" for each device; news whenever it is moved there
  *   width    there at the start: of all devices, in place of 8 bits
  *   busy     moved there: how many times in all attach, detach and map find the device busy from then on
+ *   refuse   moved there, "CALL ERRNO TIMES": how many times opening or binding any device gets that answer from then on,
+ *            which is then said in the real one's words; CALL is iommufd, open or bind
  *   request  moved there: the kernel wants every open device back
  *   memory   there at the start: the allocation that fails, see short-of.h
  *   log      what was done, a line each, by the fake itself
@@ -33,6 +35,7 @@
 #include "internal/uapi-iommufd.h"
 #include "internal/uapi-vfio.h"
 #include "kernel/measure.h"
+#include "kernel/translate.h"
 #include "short-of.h"
 
 #define DEVICES_MAX 8
@@ -61,6 +64,9 @@ struct fake_kernel {
         struct fake_device open[DEVICES_MAX];
         int iommufd;
         unsigned busy;
+        enum kernel_call refused_call;
+        int refused_with; /* errno */
+        unsigned refused; /* times */
         struct measured_calls measured;
 };
 
@@ -139,6 +145,25 @@ static void request_all(struct fake_kernel *k) {
                         (void) !write(k->open[i].device.request_fd, &one, sizeof(one));
 }
 
+static void read_refusals(struct fake_kernel *k) {
+        static const char *const names[] = {
+                [KERNEL_CALL_OPEN_IOMMUFD] = "iommufd",
+                [KERNEL_CALL_OPEN_CDEV] = "open",
+                [KERNEL_CALL_BIND] = "bind",
+        };
+        FILE *f = open_file(k, "refuse", "re");
+        char name[16] = "";
+
+        if (f && fscanf(f, "%15s %d %u", name, &k->refused_with, &k->refused) == 3)
+                for (unsigned i = 0; i < ELEMENTSOF(names); i++)
+                        if (strcmp(names[i], name) == 0) {
+                                k->refused_call = (enum kernel_call) i;
+                                note(k, "refuse %s %d %u\n", name, k->refused_with, k->refused);
+                        }
+        if (f)
+                (void) fclose(f);
+}
+
 static int on_moved(_unused_ sd_event_source *source, const struct inotify_event *event, void *userdata) {
         struct fake_kernel *k = userdata;
         FILE *f;
@@ -149,6 +174,8 @@ static int on_moved(_unused_ sd_event_source *source, const struct inotify_event
                 k->changed(k->userdata);
         else if (strcmp(event->name, "request") == 0)
                 request_all(k);
+        else if (strcmp(event->name, "refuse") == 0)
+                read_refusals(k);
         else if (strcmp(event->name, "busy") == 0 && (f = open_file(k, "busy", "re"))) {
                 if (fscanf(f, "%u", &k->busy) == 1)
                         note(k, "busy %u\n", k->busy);
@@ -234,6 +261,14 @@ static struct kernel_device *enter(struct fake_device *d, int fd, int request_fd
         return &d->device;
 }
 
+static int be_refused(struct fake_kernel *k, const char *address, struct refusal *refusal) {
+        if (k->refused == 0)
+                return 0;
+        k->refused--;
+        note(k, "refused\n");
+        return translate(k->refused_call, -k->refused_with, refusal, "Device %s was to be opened", address);
+}
+
 static int fake_device_open(struct kernel *kernel, const struct device_info *info, struct kernel_device **ret,
                             struct refusal *refusal) {
         struct fake_kernel *k = fake_of(kernel);
@@ -242,7 +277,9 @@ static int fake_device_open(struct kernel *kernel, const struct device_info *inf
         struct inside inside = {};
         int r;
 
-        r = new_id(kernel, &inside.id, refusal);
+        r = be_refused(k, info->address, refusal);
+        if (r >= 0)
+                r = new_id(kernel, &inside.id, refusal);
         if (r < 0)
                 return r;
         if (!d)
@@ -347,7 +384,10 @@ static int fake_unmap(struct kernel *kernel, _unused_ uint32_t ioas, _unused_ ui
 static int fake_open_for_tenant(struct kernel *kernel, const struct device_info *info, int *ret_device, int *ret_iommufd,
                                 struct refusal *refusal) {
         _cleanup_close_ int device = memfd_create("device", MFD_CLOEXEC), iommufd = memfd_create("iommufd", MFD_CLOEXEC);
+        int r = be_refused(fake_of(kernel), info->address, refusal);
 
+        if (r < 0)
+                return r;
         if (device < 0 || iommufd < 0)
                 return refuse_file(refusal);
         note(fake_of(kernel), "tenant %s\n", info->address);

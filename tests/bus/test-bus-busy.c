@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A device that is busy, on a kernel that says so as often as the test wants:
- * how long it is waited for, by how many, and what becomes of who waits.
+ * how long it is waited for, by how many, and what becomes of who waits. And
+ * one that can't be opened at all.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -249,6 +251,29 @@ START_TEST(consumer_ends_meanwhile) {
 }
 END_TEST
 
+/* What pasidd itself may not is no policy about who asks: it has the name of a device that can't be used, and no such line. */
+START_TEST(pasidd_may_not_open) {
+        static const struct {
+                const char *call, *text;
+        } cases[] = { { "iommufd", "/dev/iommu" }, { "open", "char-vfio-dev" } };
+        struct fixture *f = fake_begin(BUS_NONE, NULL);
+        struct client c = client_direct(f);
+        _cleanup_free_ char *path = init_mediated(&c, "vm");
+        uint32_t pasid = alloc_ok(&c, path, 0, 0);
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                tell_refuse(f, cases[i].call, EPERM, 2);
+                consumer_error(&c, E("DeviceUnusable"), cases[i].text, path, "Attach", "u", pasid);
+                device_error(&c, E("DeviceUnusable"), cases[i].text, FIRST_PATH, "Open", "a{sv}", 0);
+        }
+        ck_assert_uint_eq(fixture_kernel_did(f, "refused"), 4);
+        ck_assert(!daemon_log_has(f->daemon, "Refused to uid"));
+        consumer_ok(&c, NULL, path, "Attach", "u", pasid);
+        client_close(&c);
+        fixture_free(f);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("bus-busy");
         TCase *tcase = fixture_add_case(suite, "busy");
@@ -259,5 +284,6 @@ int main(void) {
         tcase_add_test(tcase, busy_for_many);
         tcase_add_test(tcase, client_dies_meanwhile);
         tcase_add_test(tcase, consumer_ends_meanwhile);
+        tcase_add_test(tcase, pasidd_may_not_open);
         return fixture_main(suite);
 }

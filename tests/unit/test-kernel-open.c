@@ -90,7 +90,7 @@ START_TEST(failing_steps) {
         static const struct {
                 int error, code;
         } errors[] = {
-                { ENOENT, EMEDIUMTYPE }, { EACCES, EACCES }, { EBUSY, EBUSY }, { ENOENT, ENXIO },
+                { ENOENT, EMEDIUMTYPE }, { EACCES, EMEDIUMTYPE }, { EBUSY, EBUSY }, { ENOENT, ENXIO },
                 { EOPNOTSUPP, EMEDIUMTYPE }, { EMFILE, ENOBUFS }, { ENOMEM, ENOMEM },
         };
         struct kernel_device *d = NULL;
@@ -302,7 +302,7 @@ START_TEST(tenant_failing) {
         static const struct {
                 int error, code;
         } errors[] = {
-                { EACCES, EACCES }, { ENOENT, ENXIO }, { EINVAL, EBUSY }, { ENOMEM, ENOMEM }, { EINVAL, EMEDIUMTYPE },
+                { EACCES, EMEDIUMTYPE }, { ENOENT, ENXIO }, { EINVAL, EBUSY }, { ENOMEM, ENOMEM }, { EINVAL, EMEDIUMTYPE },
                 { EMFILE, ENOBUFS }, { ENODEV, ENXIO },
         };
         int device = -1, iommufd = -1;
