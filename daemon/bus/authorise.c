@@ -86,8 +86,11 @@ static int authorise_device(struct call *call, const struct polkit_question *que
 
 int authorise_open(struct call *call, const char *address) {
         const struct polkit_question question = { .action = "org.pasidd1.attach", .device = address };
-        int r = authorise_device(call, &question);
+        int r;
 
+        if (call->busy) /* it was allowed, and then found the device busy */
+                return 1;
+        r = authorise_device(call, &question);
         if (r > 0)
                 polkit_done(call->link->bus->polkit, call->message);
         return r;

@@ -79,6 +79,10 @@ static int send_error(struct link *link, sd_bus_message *m, sd_bus_error *error,
         return 1;
 }
 
+static bool is_worth_another_try(const struct call *call, unsigned flags, int r) {
+        return r == -EBUSY && (flags & CALL_PATIENT || (flags & CALL_PATIENT_IF_PASSING && call->refusal.is_passing));
+}
+
 int call_answer(sd_bus_message *m, struct link *link, sd_bus_error *error, unsigned flags, call_method_t method) {
         struct call call;
         int r;
@@ -90,13 +94,14 @@ int call_answer(sd_bus_message *m, struct link *link, sd_bus_error *error, unsig
         call.caller = NULL;
         call.consumer = NULL;
         call.token = NULL;
-        call.busy = flags & CALL_PATIENT ? busy_take(link->bus->busy, m) : NULL;
+        call.busy = flags & (CALL_PATIENT | CALL_PATIENT_IF_PASSING) ? busy_take(link->bus->busy, m) : NULL;
         call.refusal.code = 0; /* its text is written only if there is one */
+        call.refusal.is_passing = false;
 
         r = prepare(&call, flags);
         if (r > 0)
                 r = method(&call);
-        if (r == -EBUSY && flags & CALL_PATIENT && busy_wait(link->bus->busy, &call))
+        if (is_worth_another_try(&call, flags, r) && busy_wait(link->bus->busy, &call))
                 return 1;
         (void) busy_call_free(call.busy);
         if (r < 0) {

@@ -13,6 +13,7 @@ enum {
         CALL_CONSUMER = 1 << 2, /* on a consumer's object */
         CALL_OWNER = 1 << 3,    /* the consumer's owner or the privileged only */
         CALL_PATIENT = 1 << 4,  /* a busy device is worth another try a little later */
+        CALL_PATIENT_IF_PASSING = 1 << 5, /* it is if the kernel says that it is, in a reset say, and not in somebody's hands */
 };
 
 struct call {
@@ -20,7 +21,7 @@ struct call {
         sd_bus_message *message;
         const struct caller *caller; /* CALL_CALLER */
         struct consumer *consumer;   /* CALL_CONSUMER */
-        struct busy_call *busy;      /* CALL_PATIENT: it was tried before and found a device busy */
+        struct busy_call *busy;      /* CALL_PATIENT...: it was tried before and found a device busy */
         const char *token;           /* the message's, of an allocation; NULL: none */
         struct refusal refusal;
 };

@@ -101,7 +101,7 @@ static int device_open(struct call *call) {
                   (unsigned) call->caller->uid);
         return 0;
 }
-DEFINE_METHOD(device_open, CALL_CALLER);
+DEFINE_METHOD(device_open, CALL_CALLER | CALL_PATIENT_IF_PASSING);
 
 static int get_held(sd_bus *sd, const char *path, const char *interface, const char *property, sd_bus_message *reply,
                     void *userdata, sd_bus_error *error) {

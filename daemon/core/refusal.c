@@ -14,6 +14,7 @@ int refuse(struct refusal *refusal, int code, const char *format, ...) {
                 va_list ap;
 
                 refusal->code = code;
+                refusal->is_passing = false;
                 va_start(ap, format);
                 (void) vsnprintf(refusal->text, sizeof(refusal->text), format, ap);
                 va_end(ap);

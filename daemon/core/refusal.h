@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "internal/cleanup.h"
@@ -14,6 +15,7 @@
 
 struct refusal {
         int code; /* positive errno of the table, 0 while there is none */
+        bool is_passing; /* by itself, and soon: the same is worth another try a little later */
         char text[REFUSAL_TEXT_MAX];
 };
 

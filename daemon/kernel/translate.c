@@ -14,6 +14,7 @@ struct answer {
         int kernel;           /* positive errno; 0 ends the list */
         int code;             /* of include/internal/errors.h */
         const char *obstacle; /* what stood in the way; what would help */
+        bool is_passing;      /* struct refusal's */
 };
 
 #define TOO_OLD "the kernel is too old to attach PASIDs for user space; boot Linux 6.15 or newer"
@@ -50,10 +51,10 @@ static const struct answer bind_answers[] = {
         /* vfio_df_open(): open_count != 0. A BAR that is still mapped keeps a closed device open. */
         { EINVAL, EBUSY, "somebody else has it bound, such as a VM manager, another user of VFIO, or one that ended "
           "and left its memory mapped; end that one, then try again" },
-        /* vfio_device_block_group(), __iommu_take_dma_ownership() */
-        { EBUSY, EBUSY, "its IOMMU group is in use, such as through /dev/vfio/GROUP by a VM manager; end that one, "
-          "then try again" },
-        { EAGAIN, EBUSY, "it is being reset; try again a little later" },
+        /* vfio_device_block_group(), __iommu_take_dma_ownership(); recovery_cnt, as with attach */
+        { EBUSY, EBUSY, "its IOMMU group is in use, such as through /dev/vfio/GROUP by a VM manager, or being reset; "
+          "end that one, or try again a little later", true },
+        { EAGAIN, EBUSY, "it is being reset; try again a little later", true },
         { EACCES, EMEDIUMTYPE, "it shares a VF token with its physical or virtual functions that another user has "
           "set; use them without a token, or bind the physical function to its own driver" },
         { ENODEV, ENXIO, NO_CDEV },
@@ -117,8 +118,8 @@ static const struct answer destroy_answers[] = {
 static const struct answer attach_answers[] = {
         /* iommu_attach_device_pasid(): recovery_cnt, or the group's pasid_array has the number for a kernel user */
         { EBUSY, EBUSY, "the device is being reset, or a driver of its IOMMU group uses the number; try again a "
-          "little later" },
-        { EAGAIN, EBUSY, "the device is being reset; try again a little later" },
+          "little later", true },
+        { EAGAIN, EBUSY, "the device is being reset; try again a little later", true },
         /* domain_attach_iommu() of Intel's driver, and the IDA of vfio: never the pool of PASIDs */
         { ENOSPC, ENOBUFS, "the IOMMU has no room for another page table; detach some other PASIDs first" },
         /* iommufd_hw_pagetable_attach(): one page table for a number in the whole group */
@@ -219,8 +220,12 @@ int translate(enum kernel_call call, int r, struct refusal *refusal, const char 
         answer = find(calls[call].answers, -r);
         if (!answer)
                 answer = find(common_answers, -r);
-        if (answer)
-                return refuse(refusal, answer->code, "%s, but %s.", asked, answer->obstacle);
+        if (answer) {
+                r = refuse(refusal, answer->code, "%s, but %s.", asked, answer->obstacle);
+                if (refusal)
+                        refusal->is_passing = answer->is_passing;
+                return r;
+        }
         return refuse(refusal, calls[call].otherwise, "%s, but the kernel answered \"%s\"; its log may tell more.",
                       asked,
                       strerror(-r));

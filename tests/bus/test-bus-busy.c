@@ -148,6 +148,57 @@ START_TEST(token_freed_meanwhile) {
 }
 END_TEST
 
+/* A reset is waited for by Open as well, on each transport, whichever of its errnos the kernel has for it. */
+START_TEST(open_in_reset) {
+        enum bus_kind kind = (enum bus_kind) _i;
+        struct fixture *f;
+        struct client c;
+
+        if (!bus_kind_is_available(kind))
+                SKIP("the program of this message bus is not installed");
+        f = fake_begin(kind, NULL);
+        c = client_new(f);
+        tell_refuse(f, "bind", EAGAIN, 5);
+        client_ok(__FILE__, __LINE__, &c, NULL, FIRST_PATH, PASIDD_IFACE_DEVICE, "Open", "a{sv}", 0);
+        ck_assert_uint_eq(fixture_kernel_did(f, "refused"), 5);
+        tell_refuse(f, "bind", EBUSY, 4);
+        client_ok(__FILE__, __LINE__, &c, NULL, SECOND_PATH, PASIDD_IFACE_DEVICE, "Open", "a{sv}", 0);
+        ck_assert_uint_eq(fixture_kernel_did(f, "refused"), 9);
+        client_close(&c);
+        fixture_free(f);
+}
+END_TEST
+
+/* A reset without end is DeviceBusy in the end, and others are served meanwhile; a device in somebody's hands is so at once. */
+START_TEST(open_busy_for_good) {
+        struct fixture *f = fake_begin(BUS_NONE, NULL);
+        struct client c = client_direct(f), other = client_direct(f);
+        struct answer answer = {};
+        unsigned n;
+        uint64_t start;
+
+        tell_refuse(f, "bind", EAGAIN, 1000000);
+        start = monotonic_msec();
+        client_async(&c, on_answer, &answer, FIRST_PATH, PASIDD_IFACE_DEVICE, "Open", "a{sv}", 0);
+        ck_assert_int_ge(sd_bus_flush(c.bus), 0);
+        await(fixture_kernel_did(f, "refused") > 0);
+        ping_ok(&other);
+        ck_assert(!answer.is_there);
+        await_answer(&c, &answer);
+        ck_assert_str_eq(answer.error, E("DeviceBusy"));
+        ck_assert_uint_ge(monotonic_msec() - start, 1900);
+        n = fixture_kernel_did(f, "refused");
+        ck_assert_uint_ge(n, 10);
+        ck_assert_uint_le(n, 110);
+        tell_refuse(f, "bind", EINVAL, 1000000);
+        device_error(&c, E("DeviceBusy"), "somebody else", FIRST_PATH, "Open", "a{sv}", 0);
+        ck_assert_uint_eq(fixture_kernel_did(f, "refused"), n + 1);
+        client_close(&c);
+        client_close(&other);
+        fixture_free(f);
+}
+END_TEST
+
 /* Only so many calls of one client wait, the rest are told at once; and who leaves takes his calls along. */
 START_TEST(busy_for_many) {
         enum { N_CALLS = 50, N_WAITING = 32 };
@@ -281,6 +332,8 @@ int main(void) {
         tcase_add_loop_test(tcase, busy_for_a_moment, 0, TRANSPORTS);
         tcase_add_test(tcase, busy_for_good);
         tcase_add_test(tcase, token_freed_meanwhile);
+        tcase_add_loop_test(tcase, open_in_reset, 0, TRANSPORTS);
+        tcase_add_test(tcase, open_busy_for_good);
         tcase_add_test(tcase, busy_for_many);
         tcase_add_test(tcase, client_dies_meanwhile);
         tcase_add_test(tcase, consumer_ends_meanwhile);

@@ -21,7 +21,7 @@
 /*
  * Answers by the name of the consumer: "yes-", "no-", "error-"; "wait-" waits for the next "go-"; "once-" is a yes, and a
  * no from then on; "ask-" is a yes for who may be asked for a password. Of "half-", and where
- * there is no consumer, the first device alone is granted.
+ * there is no consumer, the first device alone is granted; the third is as "once-".
  */
 struct polkit_mock {
         sd_bus_message *held[HELD_MAX];
@@ -84,7 +84,7 @@ static int method_check(sd_bus_message *m, void *userdata, sd_bus_error *error) 
                         ck_assert_int_ge(answer(held, 1), 0);
                         sd_bus_message_unref(held);
                 }
-        if (strncmp(consumer, "once-", 5) == 0) {
+        if (strncmp(consumer, "once-", 5) == 0 || (asked.device && strcmp(asked.device, THIRD) == 0)) {
                 bool is_over = mock->is_over;
 
                 mock->is_over = true;
@@ -141,7 +141,7 @@ static struct test begin_with(bool with_polkit, const char *config) {
                 t.polkit = child_start(serve_polkit, t.f);
                 child_await_ready(&t.polkit);
         }
-        fixture_use_fake_kernel(t.f, "");
+        fixture_use_fake_kernel(t.f, THIRD " 3 vfio-pci\n");
         fixture_start(t.f);
         t.root = client_on_bus(t.f);
         return t;
@@ -476,6 +476,24 @@ START_TEST(busy_is_asked_once) {
 }
 END_TEST
 
+/* Open of a device in reset, likewise: who was allowed is not asked about again while he waits, but when he comes again. */
+START_TEST(reset_is_asked_once) {
+        struct test t;
+        struct client c;
+        gid_t group;
+
+        SKIP_UNLESS_POSSIBLE();
+        t = begin_attach(&group, "");
+        c = client_direct_as(t.f, t.user, group);
+        tell_refuse(t.f, "bind", EAGAIN, 5);
+        client_ok(__FILE__, __LINE__, &c, NULL, THIRD_PATH, PASIDD_IFACE_DEVICE, "Open", "a{sv}", 0);
+        ck_assert_uint_eq(fixture_kernel_did(t.f, "refused"), 5);
+        device_error(&c, E_ACCESS, "polkit does not allow", THIRD_PATH, "Open", "a{sv}", 0);
+        client_close(&c);
+        end(&t);
+}
+END_TEST
+
 /* Nobody can be polkit but on the system bus. */
 static void be_refused_on_bus(void *userdata) {
         struct client c = client_on_bus(userdata);
@@ -574,6 +592,7 @@ int main(void) {
         tcase_add_test(tcase, consumer_changes_meanwhile);
         tcase_add_test(tcase, token_freed_meanwhile);
         tcase_add_test(tcase, busy_is_asked_once);
+        tcase_add_test(tcase, reset_is_asked_once);
         tcase_add_test(tcase, other_buses_are_not_asked);
         tcase_add_test(tcase, leavers_are_forgotten);
         tcase_add_test(tcase, on_a_terminal);
