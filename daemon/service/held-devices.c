@@ -104,23 +104,31 @@ static int on_deadline(_unused_ sd_event_source *source, uint64_t usec, void *us
         return 0;
 }
 
-static int on_request(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        struct held_device *d = userdata;
+static void tell_requested(const struct held_device *d, uint64_t release_usec) {
         struct service *s = d->service;
         struct moment now;
 
+        service_get_moment(s, &now);
+        if (s->listener.device_requested)
+                s->listener.device_requested(d->address, now.realtime_usec + release_usec, s->listener.userdata);
+}
+
+static int on_request(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        struct held_device *d = userdata;
+        struct service *s = d->service;
+
         /* The kernel asks again and again while it waits; once is enough. */
         (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        /* Its users lose it all the same, if nobody has anything to detach. */
         if (d->n_attached == 0 ||
             sd_event_add_time_relative(s->event, &d->deadline_source, CLOCK_MONOTONIC, s->limits.release_usec, ACCURACY_USEC,
                                        on_deadline, d) < 0) {
+                tell_requested(d, 0);
                 let_go(d);
                 return 0;
         }
         (void) sd_event_source_get_time(d->deadline_source, &d->deadline_usec);
-        service_get_moment(s, &now);
-        if (s->listener.device_requested)
-                s->listener.device_requested(d->address, now.realtime_usec + s->limits.release_usec, s->listener.userdata);
+        tell_requested(d, s->limits.release_usec);
         return 0;
 }
 

@@ -408,6 +408,34 @@ START_TEST(requested_back) {
 }
 END_TEST
 
+/* Nothing is attached, so that there is nothing to wait for; whose device it was is told all the same. */
+START_TEST(requested_back_while_idle) {
+        struct fixture *f = fake_begin(BUS_NONE, "[Daemon]\nDeviceReleaseSec=5min\n");
+        struct client c = client_direct(f);
+        struct signals s = {};
+        _cleanup_free_ char *path = init_mediated(&c, "vm");
+        uint32_t pasid = alloc_ok(&c, path, 0, 0);
+        struct timespec now;
+        struct heard h;
+
+        signals_listen(&c, &s);
+        manager_ok(&c, NULL, "Subscribe", NULL);
+        consumer_ok(&c, NULL, path, "Attach", "u", pasid);
+        consumer_ok(&c, NULL, path, "Detach", "u", pasid);
+        fixture_tell_kernel(f, "request", "");
+        h = signals_await(&c, &s, "DeviceRequested");
+        ck_assert_str_eq(h.subject, FIRST_PATH);
+        ck_assert_int_eq(clock_gettime(CLOCK_REALTIME, &now), 0);
+        ck_assert_uint_le(h.deadline, ((uint64_t) now.tv_sec + 1) * 1000000);
+        h = signals_await(&c, &s, "PasidLost");
+        ck_assert_uint_eq(h.pasid, pasid);
+        ck_assert(daemon_log_has(f->daemon, "wants device " FIRST " back"));
+        ck_assert(is_held(&c, FIRST_PATH, ""));
+        client_close(&c);
+        fixture_free(f);
+}
+END_TEST
+
 /* A client that has stopped to take its news hears of the request all the same, past them, or is let go. */
 START_TEST(requests_come_before_news) {
         struct fixture *f = fake_begin(BUS_NONE, NULL);
@@ -558,6 +586,7 @@ int main(void) {
         tcase_add_test(device, open_is_refused);
         tcase_add_loop_test(device, requested_back, 0, TRANSPORTS);
         tcase_add_test(device, gone);
+        tcase_add_test(device, requested_back_while_idle);
         tcase_add_test(device, requests_come_before_news);
         tcase_add_loop_test(device, devices_come_and_go, 0, TRANSPORTS);
         return fixture_main(suite);

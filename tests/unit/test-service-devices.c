@@ -176,7 +176,7 @@ START_TEST(test_owner_ends_early) {
 }
 END_TEST
 
-/* With nothing attached there is nobody to warn. */
+/* With nothing attached there is nothing to wait for; but its consumer loses it, and is told so. */
 START_TEST(test_idle_device_is_let_go) {
         uint32_t pasid;
 
@@ -187,7 +187,7 @@ START_TEST(test_idle_device_is_let_go) {
         f.news[0] = '\0';
         fake_kernel_request(&f.kernel, "0000:01:00.0");
         fixture_run_until(&f, !is_open("0000:01:00.0"));
-        expect_news("lost vm %u device-gone\n", pasid);
+        expect_news("requested 0000:01:00.0 0 \nlost vm %u device-gone\n", pasid);
         fixture_expect_consistent(&f);
 
         /* One that was made before, and had nothing in the kernel, has lost it as well; one that is made now has not. */
