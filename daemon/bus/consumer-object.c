@@ -77,7 +77,8 @@ static int get_since(sd_bus *sd, const char *path, const char *interface, const 
 
 static int get_pinned(sd_bus *sd, const char *path, const char *interface, const char *property, sd_bus_message *reply,
                       void *userdata, sd_bus_error *error) {
-        uint64_t pinned = service_pinned_bytes(((struct link *) userdata)->consumer);
+        const struct link *link = userdata;
+        uint64_t pinned = service_pinned_bytes(link->bus->service, link->consumer);
 
         return sd_bus_message_append_basic(reply, 't', &pinned);
 }

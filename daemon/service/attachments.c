@@ -11,14 +11,6 @@
 
 #include "log.h"
 
-/* An object that can't be destroyed stays in the kernel until pasidd ends; that is for the log, nobody can help it now. */
-static void destroy(struct service *s, uint32_t id, const char *what, uint32_t pasid) {
-        struct refusal refusal = {};
-
-        if (id != 0 && s->kernel->ops->destroy(s->kernel, id, &refusal) < 0)
-                log_warning("The %s of PASID %u stays in the kernel: %s", what, pasid, refusal.text);
-}
-
 static int attach_device(struct attachment *a, size_t i, struct refusal *refusal) {
         struct service *s = a->mediation->service;
         struct attached_device *ad = &a->devices[i];
@@ -101,19 +93,6 @@ bool attachment_cut(struct attachment *a) {
         return is_detached;
 }
 
-/* False: it is attached to some device still, and what is behind that stays with it. */
-static bool take_apart(struct attachment *a) {
-        struct service *s = a->mediation->service;
-
-        if (!attachment_cut(a))
-                return false;
-        for (size_t i = a->n_devices; i-- > 0;)
-                if (!a->devices[i].is_shared)
-                        destroy(s, a->devices[i].hwpt, "page table", a->pasid);
-        destroy(s, a->ioas, "address space", a->pasid);
-        return true;
-}
-
 static struct attachment *attachment_new(struct mediation *m, uint32_t pasid) {
         struct attachment *a;
 
@@ -168,25 +147,29 @@ void attachment_note_shared(struct attachment *a) {
 }
 
 bool attachment_undo(struct attachment *a) {
-        a->is_stuck = !take_apart(a);
+        a->is_stuck = !attachment_cut(a);
         if (a->is_stuck)
                 return false;
-        attachment_forget(a);
+        leftovers_add(a);
         return true;
 }
 
 void attachment_destroy(struct attachment *a) {
-        (void) take_apart(a);
-        attachment_forget(a);
+        (void) attachment_cut(a);
+        leftovers_add(a);
 }
 
-void attachment_forget(struct attachment *a) {
+void attachment_take_out(struct attachment *a) {
         struct mediation *m = a->mediation;
 
         mappings_free(a);
         radix_set(&m->attachments, a->pasid, NULL);
         radix_drop(&m->attachments, a->pasid);
         m->n_attachments--;
+}
+
+void attachment_forget(struct attachment *a) {
+        attachment_take_out(a);
         free(a);
 }
 

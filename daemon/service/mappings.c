@@ -39,10 +39,10 @@ static void count(struct attachment *a, uint64_t bytes) {
         a->mediation->pinned += bytes;
 }
 
-uint64_t service_pinned_bytes(const struct consumer *c) {
+uint64_t service_pinned_bytes(const struct service *s, const struct consumer *c) {
         const struct mediation *m = mediation_of(c);
 
-        return m ? m->pinned : 0;
+        return (m ? m->pinned : 0) + leftovers_pinned_of(s, c);
 }
 
 static int refuse_pinned(const char *whose, const char *setting, uint64_t limit, uint64_t used, uint64_t length,
@@ -58,7 +58,7 @@ static bool is_above(uint64_t used, uint64_t length, uint64_t limit) {
 
 uint64_t service_pinned_by(const struct service *s, uid_t uid) {
         const struct mediation *m;
-        uint64_t pinned = 0;
+        uint64_t pinned = leftovers_pinned_by(s, uid);
 
         TAILQ_FOREACH(m, &s->mediations, entry)
                 if (m->consumer->uid == uid)
@@ -67,7 +67,7 @@ uint64_t service_pinned_by(const struct service *s, uid_t uid) {
 }
 
 int mappings_check_owner(const struct service *s, const struct consumer *c, uid_t uid, struct refusal *refusal) {
-        uint64_t used = service_pinned_by(s, uid), pinned = service_pinned_bytes(c);
+        uint64_t used = service_pinned_by(s, uid), pinned = service_pinned_bytes(s, c);
 
         if (uid == 0 || pinned == 0 || !is_above(used, pinned, s->limits.pinned_per_uid))
                 return 0;
@@ -77,7 +77,7 @@ int mappings_check_owner(const struct service *s, const struct consumer *c, uid_
 }
 
 int mappings_check_quota(const struct service *s, const struct consumer *c, uint64_t length, struct refusal *refusal) {
-        uint64_t pinned = service_pinned_bytes(c), of_uid;
+        uint64_t pinned = service_pinned_bytes(s, c), of_uid;
 
         if (is_above(pinned, length, s->limits.pinned_per_consumer))
                 return refuse_pinned("the consumer", "PinnedBytesPerConsumer", s->limits.pinned_per_consumer, pinned, length,

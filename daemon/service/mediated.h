@@ -41,7 +41,10 @@ struct attached_device {
 
 /* The address space of one number of a mediated consumer, on all its devices. */
 struct attachment {
-        struct mediation *mediation;
+        TAILQ_ENTRY(attachment) leftover;
+        struct mediation *mediation; /* NULL: a leftover */
+        uint64_t consumer_id; /* and uid: of a leftover, whose it was and counts as */
+        uid_t uid;
         uint32_t pasid;
         uint32_t ioas;
         struct tree_node *mappings;
@@ -57,6 +60,8 @@ struct mediation {
         TAILQ_ENTRY(mediation) entry;
         struct service *service;
         struct consumer *consumer;
+        uint64_t consumer_id; /* its id and owner: it may be freed before this is */
+        uid_t uid;
         struct radix attachments; /* by number */
         uint32_t n_attachments;
         uint64_t pinned;
@@ -109,7 +114,9 @@ bool attachment_cut(struct attachment *a);
 bool attachment_undo(struct attachment *a);
 /* In memory only. */
 void attachment_forget(struct attachment *a);
-/* Detached, its objects destroyed, and freed; what the kernel refuses there is logged. */
+/* It is nobody's any more, and the caller's to free. */
+void attachment_take_out(struct attachment *a);
+/* Detached, its objects destroyed, and freed; what the kernel refuses there is logged, and left over. */
 void attachment_destroy(struct attachment *a);
 /* Stops the DMA, and can be taken back: page tables and mappings stay. */
 int attachment_detach(struct attachment *a, struct refusal *refusal);
@@ -118,6 +125,20 @@ int attachment_reattach(struct attachment *a, struct refusal *refusal);
 int attachment_adopt(struct mediation *m, uint32_t pasid, uint32_t ioas, struct attachment **ret);
 void attachment_note_shared(struct attachment *a);
 int attachment_write(struct store *store, const struct attachment *a, struct refusal *refusal);
+
+/* leftovers.c: each takes the attachment over */
+/* Its objects are destroyed, and it with them, or it is left over. */
+void leftovers_add(struct attachment *a);
+/* It is attached, to devices that are to be closed: its objects can't be destroyed before. */
+void leftovers_add_attached(struct attachment *a);
+void leftovers_retry(struct service *s);
+bool leftovers_have(const struct service *s, uint32_t id);
+uint64_t leftovers_pinned_by(const struct service *s, uid_t uid);
+uint64_t leftovers_pinned_of(const struct service *s, const struct consumer *c);
+/* The consumer's owner is another one. */
+void leftovers_change_owner(struct service *s, const struct consumer *c);
+int leftovers_init(struct service *s);
+void leftovers_done(struct service *s);
 
 /*
  * ending.c: a set of numbers stops being attached, as a part of a larger change:

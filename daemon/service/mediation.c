@@ -30,6 +30,8 @@ int mediation_get(struct service *s, struct consumer *c, struct mediation **ret,
                         return refuse(refusal, ENOMEM, "Out of memory.");
                 m->service = s;
                 m->consumer = c;
+                m->consumer_id = c->id;
+                m->uid = c->uid;
                 c->userdata = m;
                 TAILQ_INSERT_TAIL(&s->mediations, m, entry);
         }
@@ -60,11 +62,13 @@ void mediation_drop(struct mediation *m) {
                         return;
         has_remnant = m->n_attachments > 0;
         while ((a = mediation_next(c, 0)))
-                attachment_forget(a); /* closing the devices is its end */
+                leftovers_add_attached(a); /* until the devices are closed */
         c->userdata = NULL;
         mediation_free(m);
-        if (has_remnant)
+        if (has_remnant) {
                 (void) held_devices_settle(s); /* and they are closed when nobody has them open */
+                leftovers_retry(s);
+        }
 }
 
 struct attachment *mediation_find(const struct consumer *c, uint32_t pasid) {

@@ -343,7 +343,7 @@ static void destroy_orphans(struct work *w) {
         note_known(w, known);
         for (int round = 0; round < 2; round++)
                 for (uint32_t id = (uint32_t) end; id > 0; id--)
-                        if (!known[id])
+                        if (!known[id] && !leftovers_have(s, id)) /* those are tried again, and have their owner */
                                 (void) s->kernel->ops->destroy(s->kernel, id, NULL); /* most of them do not exist */
 }
 
@@ -393,6 +393,7 @@ static int settle(struct work *w, struct refusal *refusal) {
         r = detach_half_made(w->s, refusal);
         if (r < 0)
                 return r;
+        leftovers_retry(w->s);
         destroy_orphans(w);
         w->s->restored = (struct service_restored) { .kept = n_kept, .detached = n_detached, .lost = n_lost };
         if (n_kept + n_detached + n_lost > 0)

@@ -28,6 +28,7 @@ TAILQ_HEAD(gone_list, gone);
 TAILQ_HEAD(hold_watch_list, hold_watch);
 TAILQ_HEAD(held_device_list, held_device);
 TAILQ_HEAD(mediation_list, mediation);
+TAILQ_HEAD(leftover_list, attachment);
 TAILQ_HEAD(tenant_list, tenant);
 TAILQ_HEAD(lost_device_list, lost_device);
 
@@ -72,6 +73,8 @@ struct service {
         struct service_limits limits;
         struct held_device_list held_devices;
         struct mediation_list mediations;
+        struct leftover_list leftovers; /* what the kernel refused to destroy */
+        sd_event_source *leftover_source;
         struct tenant_list tenants;
         struct lost_device_list lost_devices; /* the table does not know yet */
         sd_event_source *lost_source;

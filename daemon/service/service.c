@@ -95,6 +95,8 @@ static int service_setup(struct service *s, const struct service_params *params,
         r = core_new(&params->limits, &s->core);
         if (r >= 0)
                 r = add_commit_source(s, params->commit_priority);
+        if (r >= 0)
+                r = leftovers_init(s);
         if (r < 0)
                 return refuse(refusal, -r, "Could not set up the service: %s.", strerror(-r));
 
@@ -139,6 +141,7 @@ int service_new(const struct service_params *params, struct service **ret, struc
         TAILQ_INIT(&s->over_watches);
         TAILQ_INIT(&s->held_devices);
         TAILQ_INIT(&s->mediations);
+        TAILQ_INIT(&s->leftovers);
         TAILQ_INIT(&s->tenants);
         TAILQ_INIT(&s->lost_devices);
         s->limits = params->service_limits;
@@ -175,6 +178,7 @@ struct service *service_free(struct service *s) {
         tenants_done(s);
         s->keeper = (struct fd_keeper) {}; /* what is kept is for the next pasidd: it is no more dropped */
         held_devices_done(s);
+        leftovers_done(s);
         sd_event_source_disable_unref(s->commit_source);
         sd_event_source_disable_unref(s->cooling_source);
         sd_event_source_disable_unref(s->checkpoint_source);

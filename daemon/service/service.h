@@ -185,7 +185,8 @@ int service_map(struct service *s, struct consumer *c, uint32_t pasid, const str
 /* All mappings from iova on, whole ones only. */
 int service_unmap(struct service *s, struct consumer *c, uint32_t pasid, uint64_t iova, uint64_t length, uint64_t *ret_unmapped,
                   struct refusal *refusal);
-uint64_t service_pinned_bytes(const struct consumer *c);
+/* Also what it has had mapped, and the kernel does not let go yet. */
+uint64_t service_pinned_bytes(const struct service *s, const struct consumer *c);
 
 /*
  * A device for somebody who attaches by himself; both fds are the caller's. DeviceBusy while pasidd or another

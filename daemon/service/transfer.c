@@ -55,6 +55,9 @@ int service_accept_consumer(struct service *s, const struct accept_request *requ
                 r = service_commit(s, refusal);
         if (r < 0)
                 return r;
+        if (mediation_of(c))
+                mediation_of(c)->uid = c->uid;
+        leftovers_change_owner(s, c);
         c->offered_to = (uid_t) -1;
         c->is_orphan = false;
         *ret = c;

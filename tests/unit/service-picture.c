@@ -79,7 +79,7 @@ static void write_rest(struct fixture *f, FILE *out) {
                 (unsigned long long) stats.n_cooling);
         for (const struct consumer *c = core_consumer_next(core, NULL); c; c = core_consumer_next(core, c)) {
                 fprintf(out, "consumer %llu has %llu bytes pinned\n", (unsigned long long) c->id,
-                        (unsigned long long) service_pinned_bytes(c));
+                        (unsigned long long) service_pinned_bytes(f->service, c));
                 for (size_t i = 0; i < c->n_devices; i++)
                         fprintf(out, "consumer %llu has device %s%s\n", (unsigned long long) c->id,
                                 c->devices[i].address, c->devices[i].gone ? ", which is gone" : "");
@@ -248,7 +248,7 @@ void fixture_expect_consistent(struct fixture *f) {
         expect_equal(f, write_memory, write_tables);
         expect_equal(f, write_kernel, write_kernel_by_tables);
         for (const struct consumer *c = core_consumer_next(core, NULL); c; c = core_consumer_next(core, c)) {
-                pinned += service_pinned_bytes(c);
+                pinned += service_pinned_bytes(f->service, c);
                 for (const struct row *row = core_row_next(c, 0); row; row = core_row_next(c, row->pasid))
                         for (size_t i = 0; row->state == ROW_ATTACHED && i < c->n_devices; i++, n++)
                                 ck_assert_ptr_nonnull(fake_kernel_attachment(&f->kernel, c->devices[i].address,

@@ -59,7 +59,7 @@ static int64_t unmap(uint64_t iova, uint64_t length) {
 
 static void expect_mapped(size_t n, uint64_t bytes) {
         ck_assert_uint_eq(fake_kernel_count(&f.kernel, FAKE_MAPPING), n);
-        ck_assert_uint_eq(service_pinned_bytes(vm()), bytes);
+        ck_assert_uint_eq(service_pinned_bytes(f.service, vm()), bytes);
         fixture_expect_consistent(&f);
 }
 
@@ -189,7 +189,7 @@ START_TEST(test_quotas) {
         /* Lowering revokes nothing, and what is given back is there again. */
         limits.pinned_per_consumer = 2 * PAGE;
         ck_assert_int_eq(service_set_limits(f.service, &f.limits, &limits), 0);
-        ck_assert_uint_eq(service_pinned_bytes(vm()), 4 * PAGE);
+        ck_assert_uint_eq(service_pinned_bytes(f.service, vm()), 4 * PAGE);
         ck_assert_int_eq(map_at(0x300000, PAGE), -EDQUOT);
         ck_assert_int_eq(unmap(0x100000, 3 * PAGE), 3 * PAGE);
         ck_assert_int_eq(map_at(0x300000, PAGE), 0);
@@ -212,7 +212,7 @@ START_TEST(test_unmap_refused_by_the_table) {
                 fault_store_fail(f.runtime, n, EFBIG);
                 ck_assert_int_eq(unmap(0x100000, 2 * PAGE), -EFBIG);
                 ck_assert_uint_eq(fake_kernel_count(&f.kernel, FAKE_MAPPING), 0);
-                ck_assert_uint_eq(service_pinned_bytes(vm()), 2 * PAGE);
+                ck_assert_uint_eq(service_pinned_bytes(f.service, vm()), 2 * PAGE);
         }
         ck_assert_int_eq(unmap(0x100000, 2 * PAGE), 2 * PAGE);
         expect_mapped(0, 0);
@@ -273,7 +273,7 @@ START_TEST(test_map_cannot_be_undone) {
                 ck_assert_int_eq(map_at(0x100000, PAGE), -EFBIG);
                 fake_kernel_fail(&f.kernel, 0, 0);
                 ck_assert_uint_eq(fake_kernel_count(&f.kernel, FAKE_MAPPING), 1);
-                ck_assert_uint_eq(service_pinned_bytes(vm()), PAGE);
+                ck_assert_uint_eq(service_pinned_bytes(f.service, vm()), PAGE);
                 ck_assert_int_eq(map_at(0x100000, PAGE), -EADDRINUSE);
                 if (i == 0) {
                         fault_store_fail(f.runtime, 1, EFBIG);

@@ -228,10 +228,9 @@ START_TEST(test_table_refuses_in_a_batch) {
 }
 END_TEST
 
-/* After the commit the objects behind it are destroyed; what stays is for the log, and in nobody's way. */
+/* After the commit the objects behind it are destroyed; what stays is in nobody's way, and goes with the next, or in time. */
 START_TEST(test_kernel_keeps_objects) {
         const struct request *request = begin(_i);
-        size_t n_objects;
 
         for (unsigned n = 1; n <= request->n_destroys; n++) {
                 struct refusal refusal = {};
@@ -245,6 +244,7 @@ START_TEST(test_kernel_keeps_objects) {
                 }
                 fake_kernel_fail(&f.kernel, request->n_calls + n, EBUSY);
                 ck_assert_msg(request->ask(&refusal) == 0, "%s", refusal.text);
+                ck_assert_uint_ge(f.kernel.n_calls, request->n_calls + n); /* it was refused */
                 fake_kernel_fail(&f.kernel, 0, 0);
                 ck_assert_int_eq(service_flush(f.service), 0);
                 if (vm() && core_row_get(vm(), pasids[0]))
@@ -253,11 +253,80 @@ START_TEST(test_kernel_keeps_objects) {
         if (vm())
                 ck_assert_int_eq(ask_exit(&(struct refusal) {}), 0);
         ck_assert_int_eq(service_flush(f.service), 0);
-        /* Of each that stays at most one page table, the address space and the memory in it. */
-        n_objects = f.kernel.n_objects;
-        ck_assert_uint_le(n_objects, request->n_destroys * 3);
-        ck_assert_uint_ge(n_objects, request->n_destroys);
-        ck_assert_uint_le(fake_kernel_count(&f.kernel, FAKE_HWPT), request->n_destroys);
+        fixture_run_until(&f, f.kernel.n_objects == 0);
+        ck_assert_uint_eq(service_pinned_by(f.service, 1000), 0);
+}
+END_TEST
+
+/* pasids[0] is detached, and the kernel keeps one of its two page tables or its address space, with the memory in it. */
+static void leave_over(unsigned n) {
+        struct refusal refusal = {};
+
+        hold = HOLD_BOOT;
+        prepare_attached();
+        fake_kernel_fail(&f.kernel, 3 + n, EBUSY);
+        ck_assert_int_eq(ask_detach(&refusal), 0);
+        fake_kernel_fail(&f.kernel, 0, 0);
+        ck_assert_int_eq(fixture_state(&f, "vm", pasids[0]), ROW_ALLOCATED);
+        ck_assert_uint_eq(fake_kernel_count(&f.kernel, FAKE_IOAS), 3);
+        ck_assert_uint_eq(service_pinned_bytes(f.service, vm()), 0x3000);
+        ck_assert_uint_eq(service_pinned_by(f.service, 1000), 0x3000);
+}
+
+static int map_elsewhere(uint64_t length, struct refusal *refusal) {
+        return service_map(f.service, vm(), pasids[1], &(struct kernel_mapping) { .length = length, .flags = MAP_READ }, &iova,
+                           refusal);
+}
+
+/* Its bytes leave no room for others, until the next that is destroyed takes it along. */
+START_TEST(test_left_over_until_the_next) {
+        struct refusal refusal = {};
+
+        leave_over((unsigned) _i + 1);
+        f.service_limits.pinned_per_consumer = 0x4000;
+        ck_assert_int_eq(service_set_limits(f.service, &f.limits, &f.service_limits), 0);
+        ck_assert_int_eq(map_elsewhere(0x2000, &refusal), -EDQUOT);
+        ck_assert_int_eq(service_detach(f.service, vm(), pasids[2], &refusal), 0);
+        ck_assert_uint_eq(fake_kernel_count(&f.kernel, FAKE_IOAS), 1);
+        ck_assert_int_eq(map_elsewhere(0x2000, &refusal), 0);
+        fixture_expect_consistent(&f);
+}
+END_TEST
+
+/* Nothing else is destroyed: then by the timer, however often the kernel goes on to refuse. */
+START_TEST(test_left_over_for_a_while) {
+        leave_over((unsigned) _i + 1);
+        fake_kernel_fail_from(&f.kernel, 1, EBUSY);
+        fixture_run_until(&f, f.kernel.n_calls >= 3);
+        ck_assert_uint_eq(service_pinned_by(f.service, 1000), 0x3000);
+        fake_kernel_fail(&f.kernel, 0, 0);
+        fixture_run_until(&f, fake_kernel_count(&f.kernel, FAKE_IOAS) == 2);
+        ck_assert_uint_eq(service_pinned_by(f.service, 1000), 0);
+        fixture_expect_consistent(&f);
+}
+END_TEST
+
+/* The bytes are those of whoever owns the consumer, or owned it at its end. */
+START_TEST(test_left_over_by_another_owner) {
+        struct consumer *c;
+        struct refusal refusal = {};
+
+        leave_over(1);
+        ck_assert_int_eq(service_offer_consumer(f.service, vm(), 2000, &refusal), 0);
+        ck_assert_int_eq(service_accept_consumer(f.service, &(struct accept_request) { .owner = 1000, .name = "vm", .uid = 2000 },
+                                                 &c, &refusal), 0);
+        ck_assert_uint_eq(service_pinned_by(f.service, 1000), 0);
+        ck_assert_uint_eq(service_pinned_by(f.service, 2000), 0x3000);
+        ck_assert_int_eq(service_map(f.service, c, pasids[1], &(struct kernel_mapping) { .length = 0x1000, .flags = MAP_READ },
+                                     &iova, &refusal), 0);
+        fake_kernel_fail_from(&f.kernel, 7, EBUSY); /* two numbers on three devices are detached first */
+        ck_assert_int_eq(service_exit_consumer(f.service, c, "exit", &refusal), 0);
+        ck_assert_uint_eq(service_pinned_by(f.service, 1000), 0);
+        ck_assert_uint_eq(service_pinned_by(f.service, 2000), 0x4000);
+        ck_assert_uint_eq(fake_kernel_count(&f.kernel, FAKE_DEVICE), 0);
+        fake_kernel_fail(&f.kernel, 0, 0);
+        fixture_run_until(&f, f.kernel.n_objects == 0);
+        ck_assert_uint_eq(service_pinned_by(f.service, 2000), 0);
 }
 END_TEST
 
@@ -291,6 +360,7 @@ START_TEST(test_kernel_refuses_from_then_on) {
         ck_assert_int_eq(service_flush(f.service), 0);
         ck_assert_uint_eq(fake_kernel_count(&f.kernel, FAKE_DEVICE), 0);
         ck_assert_uint_eq(fake_kernel_count(&f.kernel, FAKE_ATTACHMENT), 0);
+        fixture_run_until(&f, f.kernel.n_objects == 0);
 }
 END_TEST
 
@@ -356,9 +426,9 @@ START_TEST(test_table_keeps_an_attachment) {
         pasids[0] = core_row_next(vm(), pasids[0])->pasid;
         ck_assert_uint_eq(fake_kernel_count(&f.kernel, FAKE_ATTACHMENT), 0);
         ck_assert_int_eq(fixture_state(&f, "vm", pasids[0]), is_forgotten ? ROW_ALLOCATED : ROW_ATTACHED);
-        ck_assert_uint_eq(service_pinned_bytes(vm()), is_forgotten ? 0 : 0x2000);
+        ck_assert_uint_eq(service_pinned_bytes(f.service, vm()), is_forgotten ? 0 : 0x2000);
         ck_assert_int_eq(ask_detach(&refusal), is_forgotten ? -ENOLINK : 0);
-        ck_assert_uint_eq(service_pinned_bytes(vm()), 0);
+        ck_assert_uint_eq(service_pinned_bytes(f.service, vm()), 0);
         fixture_expect_consistent(&f);
         ck_assert_int_eq(ask_attach(&refusal), 0);
         fixture_restart(&f);
@@ -415,6 +485,9 @@ int main(void) {
         tcase_add_loop_test(tc, test_table_refuses, 0, N_TESTS);
         tcase_add_loop_test(tc, test_table_refuses_in_a_batch, 0, N_TESTS);
         tcase_add_loop_test(tc, test_kernel_keeps_objects, 0, N_TESTS);
+        tcase_add_loop_test(tc, test_left_over_until_the_next, 0, 3);
+        tcase_add_loop_test(tc, test_left_over_for_a_while, 0, 3);
+        tcase_add_test(tc, test_left_over_by_another_owner);
         tcase_add_loop_test(tc, test_kernel_refuses_from_then_on, 0, N_TESTS);
         tcase_add_loop_test(tc, test_kernel_keeps_an_attachment, 0, 2);
         tcase_add_loop_test(tc, test_table_keeps_an_attachment, 0, 7);

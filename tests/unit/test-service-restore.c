@@ -276,7 +276,7 @@ START_TEST(test_half_undone) {
                 if (f.kernel.objects[i].kind == FAKE_MAPPING && f.kernel.objects[i].length == 0x3000)
                         fake_kernel_drop(&f.kernel, &f.kernel.objects[i]);
         ck_assert_msg(start(0) == 0, "%s", f.refusal.text);
-        ck_assert_uint_eq(service_pinned_bytes(fixture_get(&f, "vm")), 0x4000);
+        ck_assert_uint_eq(service_pinned_bytes(f.service, fixture_get(&f, "vm")), 0x4000);
         if (_i == 0)
                 unmap("vm", one, iova, 0x3000); /* the client asks again */
         else {
@@ -310,7 +310,7 @@ START_TEST(test_alloc_is_repeated) {
         ck_assert_msg(start(0) == 0, "%s", f.refusal.text);
         ck_assert_int_eq(service_alloc_mapped(f.service, fixture_get(&f, "vm"), &request, NULL, &m, &again, &refusal), 0);
         ck_assert_uint_eq(again, first);
-        ck_assert_uint_eq(service_pinned_bytes(fixture_get(&f, "vm")), 0x6000);
+        ck_assert_uint_eq(service_pinned_bytes(f.service, fixture_get(&f, "vm")), 0x6000);
         fixture_expect_consistent(&f);
 }
 END_TEST
@@ -327,7 +327,7 @@ START_TEST(test_device_is_not_kept) {
         ck_assert_int_eq(fixture_state(&f, "stays", two), ROW_ATTACHED);
         ck_assert_ptr_null(fake_kernel_attachment(&f.kernel, FIRST, one));
         ck_assert_ptr_nonnull(fake_kernel_attachment(&f.kernel, FIRST, two));
-        ck_assert_uint_eq(service_pinned_bytes(fixture_get(&f, "vm")), 0);
+        ck_assert_uint_eq(service_pinned_bytes(f.service, fixture_get(&f, "vm")), 0);
         ck_assert_int_eq(service_attach(f.service, fixture_get(&f, "vm"), one, NULL), 0);
         fixture_expect_consistent(&f);
         restart();
