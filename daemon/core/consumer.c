@@ -147,6 +147,7 @@ static int consumer_new(struct core *core, const struct consumer_spec *spec, uin
                 memcpy(c->devices, spec->devices, spec->n_devices * sizeof(*c->devices));
         c->n_devices = spec->n_devices;
 
+        c->cursor = core->starts_in_upper_half ? hardware_max / 2 + 1 : NUMBER_MIN;
         r = find_pool(core, spec, hardware_max, &c->pool);
         if (r < 0)
                 return r;

@@ -105,6 +105,7 @@ TAILQ_HEAD(row_list, row);
 struct core {
         struct core_limits limits;
         bool loading;
+        bool starts_in_upper_half;
         uint64_t next_id;
         struct tree_node *consumers_by_key; /* those that have not ended */
         struct tree_node *consumers_by_id;

@@ -53,6 +53,10 @@ struct core *core_free(struct core *core) {
         return NULL;
 }
 
+void core_start_in_upper_half(struct core *core) {
+        core->starts_in_upper_half = true;
+}
+
 void core_set_limits(struct core *core, const struct core_limits *limits) {
         core->limits = *limits;
 }

@@ -156,6 +156,11 @@ struct core;
 int core_new(const struct core_limits *limits, struct core **ret);
 struct core *core_free(struct core *core);
 DEFINE_CLEANUP(struct core *, core_free);
+/*
+ * The lower half of each hardware's range comes last: the kernel gives numbers out itself, from 1 upward. Before there
+ * are consumers.
+ */
+void core_start_in_upper_half(struct core *core);
 /* Lowering a limit revokes nothing. */
 void core_set_limits(struct core *core, const struct core_limits *limits);
 const struct core_limits *core_get_limits(const struct core *core);

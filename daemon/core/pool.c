@@ -85,6 +85,7 @@ static int pool_new(struct core *core, const int32_t *ids, size_t n_ids, uint32_
         if (!pool)
                 return -ENOMEM;
         pool->max = max;
+        pool->cursor = core->starts_in_upper_half ? max / 2 + 1 : NUMBER_MIN;
         pool->is_host = ids[0] == SPACE_HOST;
         pool->ids = calloc(n_ids, sizeof(*pool->ids));
         pool->spaces = calloc(n_ids, sizeof(struct space *));

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Facts of the host: kernel release, boot parameters of the IOMMU, and
- * whether an IOMMU and iommufd are at work.
+ * Facts of the host: kernel release, boot parameters of the IOMMU,
+ * whether an IOMMU and iommufd are at work, and what the CPU can.
  */
 #include "kernel/host.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+
+DEFINE_CLEANUP(FILE *, fclose);
 
 /* One parameter with comma-separated words, e.g. intel_iommu=on,sm_off. */
 static void parse_parameter(const char *name, char *words, struct host_facts *facts) {
@@ -83,4 +86,41 @@ int host_read_facts(int sysfs_fd, int procfs_fd, int dev_fd, struct host_facts *
         facts.has_iommufd = sysfs_access(sysfs_fd, "class/misc/iommu") == 0 || sysfs_access(dev_fd, "iommu") == 0;
         *ret = facts;
         return 0;
+}
+
+static bool has_word(char *words, const char *word) {
+        char *state = NULL;
+
+        for (char *w = strtok_r(words, " \t\n", &state); w; w = strtok_r(NULL, " \t\n", &state))
+                if (strcmp(w, word) == 0)
+                        return true;
+        return false;
+}
+
+/* By the first CPU: the kernel clears what not all of them have. */
+static bool has_cpu_flag(int procfs_fd, const char *flag) {
+        _cleanup_(fclosep) FILE *f = NULL;
+        _cleanup_free_ char *line = NULL;
+        size_t size = 0;
+        int fd;
+
+        fd = openat(procfs_fd, "cpuinfo", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        f = fd >= 0 ? fdopen(fd, "r") : NULL;
+        if (!f) {
+                (void) close_fd(fd);
+                return false;
+        }
+        while (getline(&line, &size, f) >= 0)
+                if (strncmp(line, "flags", 5) == 0 && strchr(line, ':'))
+                        return has_word(strchr(line, ':') + 1, flag);
+        return false;
+}
+
+bool host_gives_pasids(const char *sysfs, const char *procfs) {
+        _cleanup_close_ int sysfs_fd = sysfs_open_dir(AT_FDCWD, sysfs), procfs_fd = sysfs_open_dir(AT_FDCWD, procfs);
+        bool has_iommu = false;
+
+        if (sysfs_fd < 0 || procfs_fd < 0 || has_entries(sysfs_fd, "class/iommu", &has_iommu) < 0)
+                return false;
+        return has_iommu && has_cpu_flag(procfs_fd, "enqcmd");
 }

@@ -13,6 +13,7 @@
 #include "internal/cleanup.h"
 #include "kernel/debugfs.h"
 #include "kernel/discover.h"
+#include "kernel/host.h"
 #include "kernel/iommufd.h"
 #include "kernel/measure.h"
 #include "kernel/monitor.h"
@@ -164,6 +165,10 @@ static int linux_open_for_tenant(struct kernel *k, const struct device_info *inf
         return open_for_tenant(l->calls, l->dev, l->sysfs, info, ret_device, ret_iommufd, refusal);
 }
 
+static bool linux_gives_pasids(struct kernel *k) {
+        return host_gives_pasids(get(k)->sysfs, get(k)->procfs);
+}
+
 static int linux_list_attached(struct kernel *k, const char *address, uint32_t **ret, size_t *ret_n,
                                struct refusal *refusal) {
         return debugfs_list_attached(get(k)->debugfs, address, ret, ret_n, refusal);
@@ -207,6 +212,7 @@ static const struct kernel_ops linux_ops = {
         .get_iommufd = linux_get_iommufd,
         .set_iommufd = linux_set_iommufd,
         .list_attached = linux_list_attached,
+        .gives_pasids = linux_gives_pasids,
         .get_timings = linux_get_timings,
         .free = linux_free,
 };

@@ -145,6 +145,12 @@ struct kernel_ops {
         int (*list_attached)(struct kernel *k, const char *address, uint32_t **ret, size_t *ret_n,
                              struct refusal *refusal);
 
+        /*
+         * The kernel gives PASIDs out itself, one for all devices, from 1 upward (iommu_alloc_global_pasid()): to processes,
+         * on a CPU with enqcmd. May be NULL: it doesn't.
+         */
+        bool (*gives_pasids)(struct kernel *k);
+
         /* Since kernel_new(); lives as long as k. May be NULL: nobody measures. */
         const struct kernel_timings *(*get_timings)(const struct kernel *k);
 

@@ -100,6 +100,8 @@ static int service_setup(struct service *s, const struct service_params *params,
         if (r < 0)
                 return refuse(refusal, -r, "Could not set up the service: %s.", strerror(-r));
 
+        if (s->kernel->ops->gives_pasids && s->kernel->ops->gives_pasids(s->kernel))
+                core_start_in_upper_half(s->core);
         r = service_rediscover(s, refusal);
         if (r >= 0)
                 r = service_load(s, params->persistent_other_boot, params->stored, params->n_stored, refusal);

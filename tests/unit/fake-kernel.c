@@ -471,6 +471,10 @@ static int fake_list_attached(struct kernel *kernel, const char *address, uint32
         return 0;
 }
 
+static bool fake_gives_pasids(struct kernel *kernel) {
+        return fake(kernel)->gives_pasids;
+}
+
 /* The iommufd is closed, and with it goes what is left of its objects, unless somebody keeps it. */
 static struct kernel *fake_free(struct kernel *kernel) {
         struct fake_kernel *k = fake(kernel);
@@ -504,6 +508,7 @@ static const struct kernel_ops fake_ops = {
         .get_iommufd = fake_get_iommufd,
         .set_iommufd = fake_set_iommufd,
         .list_attached = fake_list_attached,
+        .gives_pasids = fake_gives_pasids,
         .free = fake_free,
 };
 

@@ -79,6 +79,7 @@ struct fake_kernel {
         /* What list_attached() says: the truth, but for one number more or less. */
         uint32_t shown, hidden;
         bool is_secretive;
+        bool gives_pasids;
 };
 
 void fake_kernel_init(struct fake_kernel *k);

@@ -69,6 +69,38 @@ START_TEST(test_cursors) {
 }
 END_TEST
 
+/* Where the kernel gives out low numbers itself: they come last, and come if nothing else is left or asked for. */
+START_TEST(test_upper_half_first) {
+        _cleanup_(core_freep) struct core *core = test_core(0);
+        struct consumer *wide, *narrow, *host, *part;
+        struct consumer_device device = test_device(4, 255);
+        struct refusal refusal = {};
+
+        core_start_in_upper_half(core);
+        wide = test_consumer(core, 1, "wide", ON(1), NUMBER_MAX);
+        narrow = test_consumer(core, 1, "narrow", ON(2), 7);
+        ck_assert_uint_eq(test_alloc(core, wide, 0, 0), 0x80000);
+        ck_assert_uint_eq(test_alloc(core, wide, 0, 0), 0x80001);
+        for (uint32_t n = 4; n <= 7; n++)
+                ck_assert_uint_eq(test_alloc(core, narrow, 0, 0), n);
+        for (uint32_t n = 1; n <= 3; n++)
+                ck_assert_uint_eq(test_alloc(core, narrow, 0, 0), n);
+        test_refused_alloc(core, narrow, 0, 0, ENOSPC, "1..7");
+
+        /* A part of the range that ends below is served from its start, one that reaches over it from the middle. */
+        ck_assert_uint_eq(test_alloc(core, wide, 100, 110), 100);
+        ck_assert_int_eq(core_consumer_add(core, &(struct consumer_spec) {
+                .uid = 1, .name = "part", .hold = HOLD_BOOT, .devices = &device, .n_devices = 1, .min = 120, .max = 129 },
+                &part, &refusal), 0);
+        ck_assert_uint_eq(test_alloc(core, part, 0, 0), 128);
+        ck_assert_uint_eq(test_alloc(core, part, 0, 0), 129);
+        ck_assert_uint_eq(test_alloc(core, part, 0, 0), 120);
+        ck_assert_uint_eq(test_alloc(core, part, 121, 125), 121);
+        host = test_consumer(core, 1, "host", NULL, 0, 0);
+        ck_assert_uint_eq(test_alloc(core, host, 0, 0), 0x80002); /* free on all devices */
+}
+END_TEST
+
 START_TEST(test_exact) {
         _cleanup_(core_freep) struct core *core = test_core(0);
         struct consumer *c = test_consumer(core, 0, "c", ON(1), NUMBER_MAX);
@@ -339,6 +371,7 @@ int main(void) {
         tcase_set_timeout(tc, 120);
         tcase_add_test(tc, test_next_fit);
         tcase_add_test(tc, test_cursors);
+        tcase_add_test(tc, test_upper_half_first);
         tcase_add_test(tc, test_exact);
         tcase_add_test(tc, test_range);
         tcase_add_test(tc, test_many);

@@ -260,6 +260,43 @@ START_TEST(no_procfs) {
 }
 END_TEST
 
+static bool tree_gives_pasids(struct tree *tree) {
+        struct refusal refusal = {};
+
+        ck_assert_int_eq(tree_discover(tree, &refusal), 0);
+        return tree->kernel->ops->gives_pasids(tree->kernel);
+}
+
+/* By the flags of the first CPU, and only where there is an IOMMU. */
+START_TEST(kernel_gives_pasids) {
+        static const struct {
+                const char *cpuinfo;
+                bool expected;
+        } cases[] = {
+                { "processor\t: 0\nflags\t\t: fpu enqcmd pku\nvmx flags\t: x\n", true },
+                { "processor\t: 0\nflags\t\t: fpu pku enqcmd\n", true },
+                { "processor\t: 0\nflags\t\t: fpu enqcmds\n\nprocessor\t: 1\nflags\t\t: enqcmd\n", false },
+                { "processor\t: 0\nvmx flags\t: enqcmd\nmodel name\t: enqcmd\n", false },
+                { "Features\t: fp asimd\n", false },
+                { "flags", false },
+                { "", false },
+        };
+        struct tree tree;
+
+        tree_init(&tree, NULL);
+        ck_assert(!tree_gives_pasids(&tree)); /* no cpuinfo */
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                tree_write(&tree, "proc/cpuinfo", cases[i].cpuinfo, strlen(cases[i].cpuinfo));
+                ck_assert_msg(tree_gives_pasids(&tree) == cases[i].expected, "case %zu", i);
+        }
+        tree_deinit(&tree);
+        tree_init(&tree, "kernel 6.18.0\n");
+        tree_write(&tree, "proc/cpuinfo", cases[0].cpuinfo, strlen(cases[0].cpuinfo));
+        ck_assert(!tree_gives_pasids(&tree));
+        tree_deinit(&tree);
+}
+END_TEST
+
 START_TEST(no_fds) {
         struct refusal refusal = {};
         struct rlimit limit, old;
@@ -359,6 +396,7 @@ int main(void) {
         tcase_add_test(tc, empty_device);
         tcase_add_test(tc, no_pci);
         tcase_add_test(tc, no_procfs);
+        tcase_add_test(tc, kernel_gives_pasids);
         tcase_add_test(tc, no_fds);
         tcase_add_test(tc, thousand);
         tcase_add_test(tc, this_machine);

@@ -72,6 +72,20 @@ START_TEST(test_reply_waits_for_commit) {
 }
 END_TEST
 
+/* Where the kernel gives PASIDs out itself, from 1 upward, its own come last; a restart goes on behind the youngest. */
+START_TEST(test_upper_half_first) {
+        f.kernel.gives_pasids = true;
+        fixture_restart(&f);
+        fixture_consumer(&f, "vm", "0000:01:00.0", HOLD_BOOT);
+        ck_assert_uint_eq(alloc_one("vm"), 0x80000);
+        ck_assert_int_eq(service_flush(f.service), 0);
+        fixture_restart(&f);
+        ck_assert_uint_eq(alloc_one("vm"), 0x80001);
+        fixture_consumer(&f, "narrow", "0000:02:00.0", HOLD_BOOT);
+        ck_assert_uint_eq(alloc_one("narrow"), 128);
+}
+END_TEST
+
 START_TEST(test_failed_commit_undoes_all_of_the_batch) {
         struct answer answers[2] = {};
         uint32_t first, second;
@@ -467,6 +481,7 @@ int main(void) {
         tcase_add_checked_fixture(tc, setup, teardown);
         tcase_set_timeout(tc, 60);
         tcase_add_test(tc, test_reply_waits_for_commit);
+        tcase_add_test(tc, test_upper_half_first);
         tcase_add_test(tc, test_failed_commit_undoes_all_of_the_batch);
         tcase_add_test(tc, test_each_step_refused);
         tcase_add_test(tc, test_init_and_exit_refused);
