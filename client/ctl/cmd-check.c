@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * pasidctl check: where pasidd's table and the kernel differ.
+ * pasidctl check: where pasidd's table and the kernel differ, and whether
+ * pasidd is well.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +15,7 @@
 struct check {
         struct ctl *ctl;
         struct rows rows; /* of JSON */
-        size_t n_findings, n_skipped;
+        size_t n_findings, n_faults, n_skipped;
         int r; /* why the output failed */
 };
 
@@ -55,6 +56,8 @@ static int finding_cb(const struct pasid_finding *finding, void *userdata) {
 
         if (finding->type == PASID_FINDING_SKIPPED)
                 check->n_skipped++;
+        else if (finding->type == PASID_FINDING_NOT_HEALTHY)
+                check->n_faults++;
         else
                 check->n_findings++;
         if (check->ctl->json != JSON_OFF)
@@ -62,6 +65,10 @@ static int finding_cb(const struct pasid_finding *finding, void *userdata) {
         errno = 0;
         check->r = print_line(check, finding);
         return check->r < 0 ? ROWS_STOP : 0;
+}
+
+static const char *what_agrees(const struct check *check) {
+        return check->n_skipped > 0 ? "what could be looked at" : "the kernel";
 }
 
 /* The last line is one for people, as the heading of a table is. */
@@ -77,10 +84,12 @@ static int verdict(struct ctl *ctl, const struct check *check) {
                 return ctl_fail(ctl, "There %s %zu difference%s between pasidd's table and the kernel; "
                                 "pasidctl(1) has what each kind means.", check->n_findings == 1 ? "is" : "are",
                                 check->n_findings, check->n_findings == 1 ? "" : "s");
+        if (check->n_faults > 0)
+                return ctl_fail(ctl, "pasidd is not healthy, though its table agrees with %s; its log may tell more.",
+                                what_agrees(check));
         if (ctl->json != JSON_OFF || !ctl->legend)
                 return EXIT_SUCCESS;
-        if (printf("pasidd's table agrees with %s.\n",
-                   check->n_skipped > 0 ? "what could be looked at" : "the kernel") < 0)
+        if (printf("pasidd's table agrees with %s.\n", what_agrees(check)) < 0)
                 return ctl_write_failed(ctl, -(errno ?: EIO));
         return EXIT_SUCCESS;
 }
@@ -118,9 +127,9 @@ const struct verb verb_check = {
         .summary = "Compare pasidd's table with the kernel; 1 if they differ",
         .options = "",
         .notes =
-                "For root. Prints a line for each difference, and one that begins with skipped\n"
-                "for each device that could not be looked at. The IOMMU's own tables can be seen\n"
-                "only where the kernel shows them in debugfs.\n"
+                "For root. Prints a line for each difference or fault, and one that begins with\n"
+                "skipped for each device that could not be looked at. The IOMMU's own tables can\n"
+                "be seen only where the kernel shows them in debugfs.\n"
                 "\nExample:\n"
                 "  pasidctl check\n",
         .run = run_check,

@@ -80,6 +80,7 @@ static const char *const finding_names[] = {
         [PASID_FINDING_DEVICE_NOT_HELD] = "device-not-held",
         [PASID_FINDING_DEVICE_GONE] = "device-gone",
         [PASID_FINDING_SKIPPED] = "skipped",
+        [PASID_FINDING_NOT_HEALTHY] = "not-healthy",
 };
 
 static int find_name(const char *const *names, size_t n, const char *s) {

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "bus/authorise.h"
 #include "bus/metrics.h"
@@ -53,10 +54,33 @@ static void describe(const struct finding *f, char text[static SENTENCE_MAX]) {
                 (void) snprintf(text, SENTENCE_MAX, "%s is on device %s, which is gone; free it, or end its consumer.",
                                 what, f->device);
                 break;
+        case FINDING_NOT_HEALTHY:
+                (void) snprintf(text, SENTENCE_MAX, "%s", f->text);
+                break;
         case FINDING_KIND_MAX_:
                 text[0] = '\0';
                 break;
         }
+}
+
+static void log_finding(const struct finding *f, const char *text) {
+        if (f->kind == FINDING_NOT_HEALTHY) {
+                log_warning("Not healthy: %s", text);
+                return;
+        }
+        log_about(LOG_WARNING, &(struct log_subject) { .message_id = MESSAGE_DRIFT_FOUND, .device = f->device,
+                  .consumer = f->consumer ? f->consumer->name : NULL, .has_uid = f->consumer,
+                  .uid = f->consumer ? f->consumer->uid : 0, .pasid = f->pasid, .reason = finding_kind_to_string(f->kind) },
+                  "The table and the kernel differ: %s", text);
+}
+
+static int path_of_finding(const struct finding *f, char **ret) {
+        if (f->consumer)
+                return path_of_consumer(f->consumer->uid, f->consumer->name, ret);
+        if (f->device)
+                return path_of_device(f->device, ret);
+        *ret = strdup(PASIDD_PATH);
+        return *ret ? 0 : -ENOMEM;
 }
 
 static int on_found(const struct finding *f, void *userdata) {
@@ -67,18 +91,13 @@ static int on_found(const struct finding *f, void *userdata) {
 
         if (checking->n_findings++ >= FINDINGS_MAX)
                 return 0;
-        if (f->consumer) {
+        if (f->consumer)
                 (void) snprintf(owner, sizeof(owner), "%u:%s", (unsigned) f->consumer->uid, f->consumer->name);
-                r = path_of_consumer(f->consumer->uid, f->consumer->name, &path);
-        } else
-                r = path_of_device(f->device, &path);
+        r = path_of_finding(f, &path);
         if (r < 0)
                 return r;
         describe(f, text);
-        log_about(LOG_WARNING, &(struct log_subject) { .message_id = MESSAGE_DRIFT_FOUND, .device = f->device,
-                  .consumer = f->consumer ? f->consumer->name : NULL, .has_uid = f->consumer,
-                  .uid = f->consumer ? f->consumer->uid : 0, .pasid = f->pasid, .reason = finding_kind_to_string(f->kind) },
-                  "The table and the kernel differ: %s", text);
+        log_finding(f, text);
         return sd_bus_message_append(checking->reply, "(osuss)", path, owner, f->pasid, finding_kind_to_string(f->kind),
                                      text);
 }

@@ -312,7 +312,7 @@ static void add_daemon(struct families *f, const struct bus *bus) {
         add_one(f, "pasidd_consumers", "Consumers that have not ended.", (double) stats.n_consumers);
         if (bus->drift_usec == 0)
                 return;
-        add_one(f, "pasidd_drift_findings", "Differences between table and kernel that the last Check found.", (double) bus->n_drift);
+        add_one(f, "pasidd_drift_findings", "Differences between table and kernel, and faults, that the last Check found.", (double) bus->n_drift);
         add_one(f, "pasidd_drift_check_time_seconds", "When that was, since 1970.", (double) bus->drift_usec / 1e6);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The table against what is held, and against the IOMMU's own tables: each
- * difference is named, none is mended here.
+ * Whether tables and descriptors are well, and the table against what is held
+ * and against the IOMMU's own tables: each difference is named, none is mended
+ * here.
  */
 #include "service/mediated.h"
 
@@ -13,6 +14,7 @@ static const char *const kinds[FINDING_KIND_MAX_] = {
         [FINDING_NOT_IN_TABLE] = "not-in-table",
         [FINDING_DEVICE_NOT_HELD] = "device-not-held",
         [FINDING_DEVICE_GONE] = "device-gone",
+        [FINDING_NOT_HEALTHY] = "not-healthy",
 };
 
 const char *finding_kind_to_string(enum finding_kind kind) {
@@ -53,7 +55,7 @@ static int check_rows(struct service *s, const struct consumer *c, const char *a
 
         for (const struct row *row = core_row_next(c, 0); r >= 0 && row; row = core_row_next(c, row->pasid))
                 if (row->state == ROW_ATTACHED && !has(numbers, n, row->pasid))
-                        r = l->found(&(struct finding) { FINDING_NOT_IN_KERNEL, address, c, row->pasid }, l->userdata);
+                        r = l->found(&(struct finding) { FINDING_NOT_IN_KERNEL, address, c, row->pasid, NULL }, l->userdata);
         return r;
 }
 
@@ -72,7 +74,7 @@ static int check_held(struct service *s, const char *address, const struct check
                         r = check_rows(s, c, address, numbers, n, l);
         for (size_t i = 0; r >= 0 && i < n; i++)
                 if (numbers[i] != 0 && !is_attached_here(s, address, numbers[i])) /* 0 is the device without a PASID */
-                        r = l->found(&(struct finding) { FINDING_NOT_IN_TABLE, address, NULL, numbers[i] }, l->userdata);
+                        r = l->found(&(struct finding) { FINDING_NOT_IN_TABLE, address, NULL, numbers[i], NULL }, l->userdata);
         return r;
 }
 
@@ -90,11 +92,19 @@ static int check_consumer(struct service *s, const struct consumer *c, const str
                 const char *address = c->devices[i].address;
 
                 if (c->devices[i].gone && c->n_live > 0)
-                        r = l->found(&(struct finding) { FINDING_DEVICE_GONE, address, c, 0 }, l->userdata);
+                        r = l->found(&(struct finding) { FINDING_DEVICE_GONE, address, c, 0, NULL }, l->userdata);
                 else if (has_attached(c) && !held_device_find(s, address))
-                        r = l->found(&(struct finding) { FINDING_DEVICE_NOT_HELD, address, c, 0 }, l->userdata);
+                        r = l->found(&(struct finding) { FINDING_DEVICE_NOT_HELD, address, c, 0, NULL }, l->userdata);
         }
         return r;
+}
+
+static int check_health(struct service *s, const struct check_listener *l) {
+        struct refusal refusal = {};
+
+        if (service_check_health(s, &refusal) >= 0)
+                return 0;
+        return l->found(&(struct finding) { .kind = FINDING_NOT_HEALTHY, .text = refusal.text }, l->userdata);
 }
 
 int service_check(struct service *s, const struct check_listener *l) {
@@ -102,6 +112,8 @@ int service_check(struct service *s, const struct check_listener *l) {
         int r;
 
         r = service_flush(s);
+        if (r >= 0)
+                r = check_health(s, l);
         for (const struct consumer *c = core_consumer_next(s->core, NULL); r >= 0 && c; c = core_consumer_next(s->core, c))
                 if (!c->ended)
                         r = check_consumer(s, c, l);

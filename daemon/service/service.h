@@ -209,16 +209,18 @@ enum finding_kind {
         FINDING_NOT_IN_TABLE,   /* the reverse, on a device that pasidd holds */
         FINDING_DEVICE_NOT_HELD, /* attached numbers of a device that pasidd has not open */
         FINDING_DEVICE_GONE,    /* live numbers of a device that is gone */
+        FINDING_NOT_HEALTHY,    /* what service_check_health() says */
         FINDING_KIND_MAX_,
 };
 struct finding {
         enum finding_kind kind;
-        const char *device;             /* address */
+        const char *device;             /* address; NULL: it is about pasidd itself */
         const struct consumer *consumer; /* NULL: nobody's */
         uint32_t pasid;                 /* 0: not about one number */
+        const char *text;               /* FINDING_NOT_HEALTHY: a sentence; else NULL */
 };
 const char *finding_kind_to_string(enum finding_kind kind); /* "not-in-kernel" and so on */
-/* Compares the table with what is held and, where the kernel shows them, with the IOMMU's own tables. */
+/* Looks whether requests could be served, then compares the table with what is held and, where the kernel shows them, with the IOMMU's own tables. */
 struct check_listener {
         int (*found)(const struct finding *finding, void *userdata);
         int (*skipped)(const char *device, const char *why, void *userdata); /* could not be looked at */

@@ -535,7 +535,8 @@ enum pasid_finding_type {
         PASID_FINDING_NOT_IN_TABLE,    /* the IOMMU has a number that the daemon's table does not have attached */
         PASID_FINDING_DEVICE_NOT_HELD, /* attached says the table, and the daemon does not have the device open */
         PASID_FINDING_DEVICE_GONE,     /* the table speaks of a device that went away */
-        PASID_FINDING_SKIPPED          /* no drift: the device could not be looked at */
+        PASID_FINDING_SKIPPED,         /* no drift: the device could not be looked at */
+        PASID_FINDING_NOT_HEALTHY      /* no drift: the daemon's tables or descriptors can't do their work */
 };
 /*
  * The contract's words: "not-in-kernel" and so on; "unknown", "skipped". NULL
@@ -546,7 +547,7 @@ const char *pasid_finding_type_to_string(enum pasid_finding_type type);
 struct pasid_finding {
         size_t size;
         enum pasid_finding_type type;
-        const char *device;   /* PCI address; NULL where it is about a consumer */
+        const char *device;   /* PCI address; NULL where it is about none */
         uid_t uid;            /* the consumer's owner, and its name; PASID_UID_SELF and NULL where it is about none */
         const char *consumer;
         uint32_t pasid;       /* 0: none */
@@ -555,10 +556,11 @@ struct pasid_finding {
 typedef int (*pasid_finding_cb)(const struct pasid_finding *finding, void *userdata);
 
 /*
- * Has the daemon compare its table with the devices that it has open, and with
- * the IOMMUs' own tables where the kernel shows them (debugfs), and calls back
- * for each difference, then for each device that could not be looked at. No
- * difference: 0 without a call, or for the second kind only.
+ * Has the daemon look whether its tables take a change and its descriptors are
+ * open, and compare what it knows as attached with the devices that it has
+ * open, and with the IOMMUs' own tables where the kernel shows them (debugfs);
+ * calls back for each fault and difference, then for each device that could
+ * not be looked at. Nothing found: 0 without a call, or for the last kind only.
  * EACCES not root; the callback's value; any call. Since 0.1.
  */
 int pasid_check(struct pasid_client *client, pasid_finding_cb callback, void *userdata);

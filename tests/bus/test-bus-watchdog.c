@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The watchdog is told that all is well as long as it is, and nothing while a
- * table cannot do its work.
+ * table cannot do its work. Check tells why.
  */
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "client.h"
@@ -60,6 +61,46 @@ START_TEST(a_table_is_gone) {
 }
 END_TEST
 
+/* Whether Check has a finding; it is of a table that is gone then. */
+static bool check_finds(struct client *c) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *path, *owner, *kind, *text;
+        uint32_t pasid;
+        int r;
+
+        manager_ok(c, &reply, "Check", "a{sv}", 0);
+        ck_assert_int_gt(sd_bus_message_enter_container(reply, 'a', "(osuss)"), 0);
+        r = sd_bus_message_read(reply, "(osuss)", &path, &owner, &pasid, &kind, &text);
+        ck_assert_int_ge(r, 0);
+        if (r == 0)
+                return false;
+        ck_assert_str_eq(path, PASIDD_PATH);
+        ck_assert_str_eq(owner, "");
+        ck_assert_uint_eq(pasid, 0);
+        ck_assert_str_eq(kind, "not-healthy");
+        ck_assert_ptr_nonnull(strstr(text, "the table's file can't be found any more"));
+        ck_assert_int_gt(sd_bus_message_at_end(reply, 0), 0);
+        return true;
+}
+
+START_TEST(check_tells) {
+        struct fixture *f = fixture_new_started(NULL);
+        struct client c = client_direct(f);
+        char here[256], away[256];
+
+        (void) snprintf(here, sizeof(here), "%s/run/pasidd.db", f->dir);
+        (void) snprintf(away, sizeof(away), "%s/run/away", f->dir);
+        ck_assert(!check_finds(&c));
+        ck_assert_int_eq(rename(here, away), 0);
+        ck_assert(check_finds(&c));
+        ck_assert(daemon_log_has(f->daemon, "Not healthy: "));
+        ck_assert_int_eq(rename(away, here), 0);
+        ck_assert(!check_finds(&c));
+        client_close(&c);
+        fixture_free(f);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("bus-watchdog");
         TCase *tcase = fixture_add_case(suite, "watchdog");
@@ -67,5 +108,6 @@ int main(void) {
         tcase_add_test(tcase, all_is_well);
         tcase_add_test(tcase, nobody_watches);
         tcase_add_loop_test(tcase, a_table_is_gone, 0, 2);
+        tcase_add_test(tcase, check_tells);
         return fixture_main(suite);
 }

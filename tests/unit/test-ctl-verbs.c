@@ -35,6 +35,8 @@ static int on_check(sd_bus_message *call, const char *how) {
                                   1, "0000:02:00.0", "No debugfs is mounted.");
         if (strcmp(how, "one") == 0)
                 return fake_reply(fake, call, "a(osuss)a(ss)", 1, FAKE_CONSUMER_PATH, "1000:vm-1", 0, "device-gone", "It is gone.", 0);
+        if (strcmp(how, "ill") == 0)
+                return fake_reply(fake, call, "a(osuss)a(ss)", 1, PASIDD_PATH, "", 0, "not-healthy", "The table is gone.", 0);
         if (strcmp(how, "skipped") == 0)
                 return fake_reply(fake, call, "a(osuss)a(ss)", 0, 1, "0000:02:00.0", "No debugfs is mounted.");
         if (strcmp(how, "refused") == 0)
@@ -166,6 +168,10 @@ START_TEST(check)
         ck_assert_str_eq(out, "skipped: 0000:02:00.0: No debugfs is mounted.\n"
                               "pasidd's table agrees with what could be looked at.\n");
         fake_free(fake);
+        ck_assert_int_eq(run("ill", "check"), 1);
+        ck_assert_str_eq(out, "not-healthy: The table is gone.\n");
+        ck_assert_str_eq(err, "pasidctl: pasidd is not healthy, though its table agrees with the kernel; its log may tell more.\n");
+        fake_free(fake);
         ck_assert_int_eq(run("refused", "check"), 1);
         ck_assert_str_eq(out, "");
         ck_assert_str_eq(err, "pasidctl: Only root may check.\n");
@@ -186,6 +192,10 @@ START_TEST(check_json)
                               "{\"kind\":\"skipped\",\"device\":\"0000:02:00.0\",\"consumer\":null,\"uid\":null,\"pasid\":null,"
                               "\"text\":\"No debugfs is mounted.\"}]\n");
         ck_assert_ptr_nonnull(strstr(err, "2 differences"));
+        fake_free(fake);
+        ck_assert_int_eq(run("ill", "check --json=short"), 1);
+        ck_assert_str_eq(out, "[{\"kind\":\"not-healthy\",\"device\":null,\"consumer\":null,\"uid\":null,\"pasid\":null,"
+                              "\"text\":\"The table is gone.\"}]\n");
         fake_free(fake);
         ck_assert_int_eq(run("nothing", "check --json=pretty"), 0);
         ck_assert_str_eq(out, "[]\n");

@@ -114,6 +114,7 @@ START_TEST(words)
 {
         ck_assert_str_eq(pasid_finding_type_to_string(PASID_FINDING_UNKNOWN), "unknown");
         ck_assert_str_eq(pasid_finding_type_to_string(PASID_FINDING_DEVICE_NOT_HELD), "device-not-held");
+        ck_assert_str_eq(pasid_finding_type_to_string(PASID_FINDING_NOT_HEALTHY), "not-healthy");
         ck_assert_ptr_null(pasid_finding_type_to_string((enum pasid_finding_type) 99));
         ck_assert_ptr_null(pasid_finding_type_to_string((enum pasid_finding_type) -1));
 }

@@ -4,6 +4,7 @@
  */
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "service-fixture.h"
 #include "suite.h"
@@ -40,7 +41,7 @@ static void append(struct report *report, const char *a, const char *b, const ch
 static int note_found(const struct finding *finding, void *userdata) {
         struct report *report = userdata;
 
-        append(report, finding_kind_to_string(finding->kind), finding->device,
+        append(report, finding_kind_to_string(finding->kind), finding->device ?: finding->text,
                finding->consumer ? finding->consumer->name : "-", finding->pasid);
         return report->r;
 }
@@ -127,9 +128,9 @@ START_TEST(test_let_go_unwritten) {
         fake_kernel_request(&f.kernel, "0000:02:00.0");
         fixture_run_until(&f, (fault_store_fail(f.runtime, 1, EFBIG),
                                !fake_kernel_has_open(&f.kernel, "0000:02:00.0")));
+        fault_store_fail(f.runtime, 0, 0); /* it is well again, and has not been told yet */
         ck_assert_int_eq(fixture_state(&f, "vm", one), ROW_ATTACHED);
         expect("device-gone 0000:02:00.0 vm 0\n");
-        fault_store_fail(f.runtime, 0, 0);
         fixture_run_until(&f, fixture_state(&f, "vm", one) == ROW_LOST);
         expect("device-gone 0000:02:00.0 vm 0\n"); /* until they are freed */
         ck_assert_int_eq(service_free_pasids(f.service, fixture_get(&f, "vm"), &one, 1, &(struct refusal) {}), 0);
@@ -145,6 +146,31 @@ START_TEST(test_device_gone) {
         f.kernel.devices[3].address = "0000:09:00.0";
         ck_assert_int_eq(service_rediscover(f.service, NULL), 0);
         expect("device-gone 0000:04:00.0 advisory 0\n");
+}
+END_TEST
+
+/* What is wrong with a table or a descriptor is told, and the rest compared all the same. */
+START_TEST(test_not_healthy) {
+        struct fault_store *stores[] = { f.runtime, f.persistent };
+        int fd, copy;
+
+        f.kernel.shown = 77;
+        for (size_t i = 0; i < ELEMENTSOF(stores); i++) {
+                fault_store_fail(stores[i], 1, EIO);
+                expect("not-healthy The test refused this step. - 0\n"
+                       "not-in-table 0000:01:00.0 - 77\nnot-in-table 0000:02:00.0 - 77\n");
+                fault_store_fail(stores[i], 0, 0);
+        }
+        f.kernel.shown = 0;
+        expect("%s", "");
+        fd = f.kernel.iommufd;
+        copy = dup(fd);
+        ck_assert_int_ge(copy, 0);
+        ck_assert_int_eq(close(fd), 0);
+        expect("not-healthy The file descriptor of the IOMMU is not open any more: Bad file descriptor. - 0\n");
+        ck_assert_int_eq(dup2(copy, fd), fd);
+        ck_assert_int_eq(close(copy), 0);
+        expect("%s", "");
 }
 END_TEST
 
@@ -180,6 +206,7 @@ int main(void) {
         tcase_add_test(tc, test_attached_without_the_device);
         tcase_add_test(tc, test_let_go_unwritten);
         tcase_add_test(tc, test_device_gone);
+        tcase_add_test(tc, test_not_healthy);
         tcase_add_test(tc, test_listener_stops);
         suite_add_tcase(suite, tc);
         return suite_run(suite);
