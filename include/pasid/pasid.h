@@ -672,9 +672,10 @@ int pasid_detach(struct pasid_consumer *consumer, uint32_t pasid);
  * the caller's, and may be closed after the call: the memory stays mapped,
  * and pinned, until pasid_unmap(), pasid_detach() or the number's end. offset,
  * length and iova: multiples of the page size. ret_iova: NULL only with
- * PASID_MAP_FIXED. Holes punched into the file later
- * (FALLOC_FL_PUNCH_HOLE, which F_SEAL_SHRINK does not keep off) part it from
- * the devices' view, which keeps the old pages.
+ * PASID_MAP_FIXED. Holes in the file are filled. Those punched into it later
+ * (FALLOC_FL_PUNCH_HOLE, which F_SEAL_SHRINK does not keep off), and truncating
+ * a plain file, which has no such seal, part it from the devices' view, which
+ * keeps the old pages.
  * EINVAL memory_fd is not such a file; or offset, length, iova or flags are
  * none, not whole pages, or past the end of the file or the devices' addresses;
  * EADDRINUSE something is mapped in that range; ENOLINK the number is not
