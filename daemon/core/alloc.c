@@ -160,16 +160,16 @@ static int alloc(struct core *core, struct consumer *c, const struct alloc_reque
         r = check_room(q, lo, hi, refusal);
         if (r < 0)
                 return r;
-        r = cooling_expire(core, &q->now, c, EXPIRE_BATCH);
+        r = core_expire(core, c->hold == HOLD_PERSISTENT, &q->now, EXPIRE_BATCH);
         if (r < 0)
                 return refuse_memory(refusal);
         r = check_limits(core, c, q->count, refusal);
-        if (r < 0 && cooling_expire(core, &q->now, c, SIZE_MAX) > 0)
+        if (r < 0 && core_expire(core, c->hold == HOLD_PERSISTENT, &q->now, SIZE_MAX) > 0)
                 r = check_limits(core, c, q->count, refusal);
         if (r < 0)
                 return r;
         if (!search(c, q, lo, hi, pasids)) {
-                r = cooling_expire(core, &q->now, c, SIZE_MAX);
+                r = core_expire(core, c->hold == HOLD_PERSISTENT, &q->now, SIZE_MAX);
                 if (r < 0)
                         return refuse_memory(refusal);
                 if (r == 0 || !search(c, q, lo, hi, pasids))

@@ -16,14 +16,15 @@ uint64_t cooling_deadline(const struct core *core, const struct row *row) {
 }
 
 void cooling_insert(struct core *core, struct row *row) {
-        struct row *before = TAILQ_LAST(&core->cooling, row_list);
+        struct row_list *list = cooling_list(core, row->consumer);
+        struct row *before = TAILQ_LAST(list, row_list);
 
         while (before && before->freed_usec > row->freed_usec)
                 before = TAILQ_PREV(before, row_list, cooling);
         if (before)
-                TAILQ_INSERT_AFTER(&core->cooling, before, row, cooling);
+                TAILQ_INSERT_AFTER(list, before, row, cooling);
         else
-                TAILQ_INSERT_HEAD(&core->cooling, row, cooling);
+                TAILQ_INSERT_HEAD(list, row, cooling);
 }
 
 static struct row *merge(struct row *a, struct row *b) {
@@ -41,11 +42,11 @@ static struct row *merge(struct row *a, struct row *b) {
 }
 
 /* A merge sort of the list itself: loading has no order that is known, and sorting must not fail. */
-void cooling_sort(struct core *core) {
-        struct row *bins[32] = {}, *row = TAILQ_FIRST(&core->cooling), *next;
+static void sort(struct row_list *list) {
+        struct row *bins[32] = {}, *row = TAILQ_FIRST(list), *next;
         size_t i;
 
-        TAILQ_INIT(&core->cooling);
+        TAILQ_INIT(list);
         for (; row; row = next) {
                 next = row->cooling.tqe_next;
                 row->cooling.tqe_next = NULL;
@@ -59,25 +60,29 @@ void cooling_sort(struct core *core) {
                 row = merge(bins[i], row);
         for (; row; row = next) {
                 next = row->cooling.tqe_next;
-                TAILQ_INSERT_TAIL(&core->cooling, row, cooling);
+                TAILQ_INSERT_TAIL(list, row, cooling);
         }
 }
 
-int cooling_expire(struct core *core, const struct moment *now, const struct consumer *asker, size_t max) {
+void cooling_sort(struct core *core) {
+        sort(&core->cooling[0]);
+        sort(&core->cooling[1]);
+}
+
+int core_expire(struct core *core, bool persistent, const struct moment *now, size_t max) {
+        struct row_list *list = &core->cooling[persistent];
         struct row *row;
         int r, n = 0;
 
-        while ((row = TAILQ_FIRST(&core->cooling)) && (size_t) n < max && n < INT_MAX) {
+        while ((row = TAILQ_FIRST(list)) && (size_t) n < max && n < INT_MAX) {
                 struct consumer *c = row->consumer;
 
                 if (cooling_deadline(core, row) > now->boottime_usec)
                         break;
-                if (asker && (asker->hold == HOLD_PERSISTENT) != (c->hold == HOLD_PERSISTENT))
-                        break;
                 r = journal_reserve(core, 2);
                 if (r < 0)
                         return n > 0 ? n : r;
-                TAILQ_REMOVE(&core->cooling, row, cooling);
+                TAILQ_REMOVE(list, row, cooling);
                 row_remove(core, row);
                 if (c->ended && c->n_live + c->n_cooling == 0)
                         consumer_retire(core, c);
@@ -86,12 +91,8 @@ int cooling_expire(struct core *core, const struct moment *now, const struct con
         return n;
 }
 
-int core_expire(struct core *core, const struct moment *now, size_t max) {
-        return cooling_expire(core, now, NULL, max);
-}
-
-uint64_t core_next_expiry(const struct core *core) {
-        const struct row *first = TAILQ_FIRST(&core->cooling);
+uint64_t core_next_expiry(const struct core *core, bool persistent) {
+        const struct row *first = TAILQ_FIRST(&core->cooling[persistent]);
 
         return first ? cooling_deadline(core, first) : UINT64_MAX;
 }

@@ -113,7 +113,7 @@ struct core {
         struct tree_node *spaces;
         struct space *host; /* the one of SPACE_HOST */
         struct pool_list pools;
-        struct row_list cooling; /* by freed_usec */
+        struct row_list cooling[2]; /* by freed_usec; [1]: of persistent consumers */
         struct radix holders; /* number -> rows, ascending by consumer id */
         struct journal journal;
         struct core_stats stats;
@@ -170,12 +170,12 @@ struct token *token_unref(struct token *token);
 void token_copy(const struct consumer *consumer, const struct token *token, uint32_t *pasids);
 
 /* cooling.c */
+static inline struct row_list *cooling_list(struct core *core, const struct consumer *consumer) {
+        return &core->cooling[consumer->hold == HOLD_PERSISTENT];
+}
 uint64_t cooling_deadline(const struct core *core, const struct row *row);
 void cooling_insert(struct core *core, struct row *row);
 void cooling_sort(struct core *core);
-/* At most max of the rows that are due; how many, or -ENOMEM. */
-/* For an asker only up to a row of the other table: a request's changes are written to one. */
-int cooling_expire(struct core *core, const struct moment *now, const struct consumer *asker, size_t max);
 
 /* free.c: frees a live row, at once or by cooling; on -ENOMEM it is as it was */
 int row_free(struct core *core, struct row *row, const struct moment *now);

@@ -18,7 +18,8 @@ int core_new(const struct core_limits *limits, struct core **ret) {
         core->limits = *limits;
         core->next_id = 1;
         TAILQ_INIT(&core->pools);
-        TAILQ_INIT(&core->cooling);
+        TAILQ_INIT(&core->cooling[0]);
+        TAILQ_INIT(&core->cooling[1]);
         r = space_get(core, SPACE_HOST, &core->host);
         if (r < 0)
                 return r;

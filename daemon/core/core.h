@@ -232,10 +232,14 @@ int core_row_set_state(struct core *core, struct row *row, enum row_state state,
 /* -EMSGSIZE above PRIVATE_MAX */
 int core_row_set_private_bytes(struct core *core, struct row *row, uint16_t bytes);
 
-/* Frees up to max numbers whose delay is over. Returns how many, or -ENOMEM if there was no memory for the first. */
-int core_expire(struct core *core, const struct moment *now, size_t max);
+/*
+ * Frees up to max numbers whose delay is over. Returns how many, or -ENOMEM if there was no memory for the first.
+ * Of the persistent consumers or of the others: each are in a table of their own, and one that can't be written must
+ * not hold back the other's.
+ */
+int core_expire(struct core *core, bool persistent, const struct moment *now, size_t max);
 /* CLOCK_BOOTTIME when core_expire() has something to do next; UINT64_MAX: never. */
-uint64_t core_next_expiry(const struct core *core);
+uint64_t core_next_expiry(const struct core *core, bool persistent);
 
 /* Live and cooling rows alike. */
 struct row *core_row_get(const struct consumer *consumer, uint32_t pasid);

@@ -76,7 +76,7 @@ static void undo_row_state(struct core *core, const struct journal_entry *e) {
         struct row *row = e->row;
 
         if (row->state == ROW_COOLING) {
-                TAILQ_REMOVE(&core->cooling, row, cooling);
+                TAILQ_REMOVE(cooling_list(core, row->consumer), row, cooling);
                 row->private_bytes = e->old_private_bytes;
                 row->token = e->old_token;
                 if (row->token)
@@ -116,7 +116,7 @@ static void undo(struct core *core, const struct journal_entry *e) {
                 row_undo_remove(core, e->row);
                 /* It was taken from the list's head: those before it are back already. */
                 if (!row_is_live(e->row))
-                        TAILQ_INSERT_HEAD(&core->cooling, e->row, cooling);
+                        TAILQ_INSERT_HEAD(cooling_list(core, e->row->consumer), e->row, cooling);
                 break;
         case JOURNAL_CURSOR:
                 *e->cursor = e->old_cursor;

@@ -91,7 +91,7 @@ int core_load_row(struct core *core, struct consumer *consumer, uint32_t pasid, 
         if (r < 0)
                 return refuse_memory(refusal);
         if (state == ROW_COOLING)
-                TAILQ_INSERT_TAIL(&core->cooling, row, cooling);
+                TAILQ_INSERT_TAIL(cooling_list(core, consumer), row, cooling);
         note_youngest(consumer, pasid, since_usec);
         return 0;
 }

@@ -60,13 +60,12 @@ static bool is_last_to_cool(const struct core *core, const struct row *row, cons
         return pool_overlaps(row->consumer->pool, pool);
 }
 
-/* When the first of the range returns, or the latest that it can be if that is far down the list. */
-static uint64_t first_return(const struct core *core, const struct pool *pool, uint32_t lo, uint32_t hi,
-                             const struct moment *now) {
+static uint64_t first_of_list(const struct core *core, const struct row_list *list, const struct pool *pool, uint32_t lo,
+                              uint32_t hi, const struct moment *now) {
         const struct row *row;
         size_t n = 0;
 
-        TAILQ_FOREACH(row, &core->cooling, cooling) {
+        TAILQ_FOREACH(row, list, cooling) {
                 if (++n > WALK_MAX)
                         break;
                 if (row->pasid >= lo && row->pasid <= hi && is_last_to_cool(core, row, pool) &&
@@ -74,6 +73,15 @@ static uint64_t first_return(const struct core *core, const struct pool *pool, u
                         return cooling_deadline(core, row);
         }
         return now->boottime_usec + core->limits.reuse_delay_usec;
+}
+
+/* When the first of the range returns, or the latest that it can be if that is far down the lists. */
+static uint64_t first_return(const struct core *core, const struct pool *pool, uint32_t lo, uint32_t hi,
+                             const struct moment *now) {
+        uint64_t boot = first_of_list(core, &core->cooling[0], pool, lo, hi, now);
+        uint64_t persistent = first_of_list(core, &core->cooling[1], pool, lo, hi, now);
+
+        return boot < persistent ? boot : persistent;
 }
 
 static unsigned long long seconds_until(uint64_t deadline, const struct moment *now) {

@@ -7,38 +7,38 @@
 
 #include <errno.h>
 
-#define EXPIRE_CHUNK 1024 /* rows before others have their turn */
+#define EXPIRE_CHUNK 1024 /* rows of a table before others have their turn */
 
-int service_expire(struct service *s, const struct moment *now, size_t max) {
-        size_t n = 0;
+static bool is_persistent(const struct service *s, const struct store *store) {
+        return store == s->persistent_store;
+}
 
-        if (core_next_expiry(s->core) > now->boottime_usec)
+/* One table's. A batch of the other is over before that, and how it ended does not matter here. */
+static int expire_from(struct service *s, struct store *store, const struct moment *now, size_t max) {
+        bool persistent = is_persistent(s, store);
+        int r = 0;
+
+        if (core_next_expiry(s->core, persistent) > now->boottime_usec)
                 return 0;
-        while (n < max) {
-                size_t mark, pos;
-                struct change change;
-                struct store *store;
-                int r;
+        service_prepare(s, store);
+        for (size_t n = 0; n < max; n++) {
+                size_t mark = core_mark(s->core);
 
-                mark = pos = core_mark(s->core);
-                r = core_expire(s->core, now, 1);
-                if (r <= 0)
-                        return r < 0 ? r : (int) n;
-                if (!core_change_next(s->core, &pos, &change))
-                        return (int) n;
-                store = service_store_of(s, change.consumer);
-                if (s->open_store && store != s->open_store) {
-                        /* the other table's batch must be over before this change is made: again, in that order */
-                        core_rollback(s->core, mark);
-                        service_prepare(s, store);
-                        continue;
-                }
-                r = service_persist(s, store, mark, NULL, "cooled", NULL);
+                r = core_expire(s->core, persistent, now, 1);
+                if (r > 0)
+                        r = service_persist(s, store, mark, NULL, "cooled", NULL);
+                else if (r == 0)
+                        break;
                 if (r < 0)
                         return r;
-                n++;
         }
-        return (int) n;
+        return r;
+}
+
+/* Each table has one turn: one that refuses must not be asked for ever, nor stand in the way of the other. */
+void service_expire_all(struct service *s, const struct moment *now) {
+        (void) expire_from(s, s->persistent_store, now, SIZE_MAX);
+        (void) expire_from(s, s->runtime_store, now, SIZE_MAX);
 }
 
 static int arm(struct service *s, uint64_t usec) {
@@ -53,33 +53,45 @@ static int arm(struct service *s, uint64_t usec) {
         return r < 0 ? r : sd_event_source_set_enabled(s->cooling_source, SD_EVENT_ONESHOT);
 }
 
-/* After the table refused: what is due stays so, and to ask again at once would be to spin. */
-void service_retry_cooling(struct service *s) {
-        uint64_t next = core_next_expiry(s->core), later;
-        struct moment now;
+static uint64_t next_turn(const struct service *s, bool persistent) {
+        uint64_t next = core_next_expiry(s->core, persistent), pause = s->cooling_pause[persistent];
 
-        if (!s->cooling_source || next == UINT64_MAX)
-                return;
-        service_get_moment(s, &now);
-        later = now.boottime_usec + s->retry_usec;
-        (void) arm(s, next > later ? next : later);
+        return next < pause ? pause : next;
 }
 
 int service_arm_cooling(struct service *s) {
-        return s->cooling_source ? arm(s, core_next_expiry(s->core)) : 0;
+        uint64_t boot = next_turn(s, false), persistent = next_turn(s, true);
+
+        return s->cooling_source ? arm(s, boot < persistent ? boot : persistent) : 0;
+}
+
+/* After the table refused: what is due stays so, and to ask again at once would be to spin. */
+static void pause_table(struct service *s, const struct store *store) {
+        struct moment now;
+
+        service_get_moment(s, &now);
+        s->cooling_pause[is_persistent(s, store)] = now.boottime_usec + s->retry_usec;
+}
+
+void service_retry_cooling(struct service *s, const struct store *store) {
+        pause_table(s, store);
+        (void) service_arm_cooling(s);
+}
+
+static void take_turn(struct service *s, struct store *store, const struct moment *now) {
+        if (next_turn(s, is_persistent(s, store)) <= now->boottime_usec && expire_from(s, store, now, EXPIRE_CHUNK) < 0)
+                pause_table(s, store);
 }
 
 static int on_cooling(sd_event_source *source, uint64_t usec, void *userdata) {
         struct service *s = userdata;
         struct moment now;
-        int r;
 
         s->cooling_armed = UINT64_MAX; /* a one-shot that has fired is off */
         service_get_moment(s, &now);
-        r = service_expire(s, &now, EXPIRE_CHUNK);
-        if (service_is_pending(s))
-                return 0; /* the commit arms the timer again */
-        return r < 0 ? arm(s, now.boottime_usec + s->retry_usec) : service_arm_cooling(s);
+        take_turn(s, s->persistent_store, &now);
+        take_turn(s, s->runtime_store, &now);
+        return service_is_pending(s) ? 0 : service_arm_cooling(s); /* else the commit arms the timer again */
 }
 
 int service_cooling_init(struct service *s) {

@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EXPIRE_BEFORE_ALLOC 64 /* a request helps a little; the timer does the rest */
-
 static int check_private(size_t size, struct refusal *refusal) {
         if (size > PRIVATE_MAX)
                 return refuse(refusal, EMSGSIZE, "%zu bytes of private data were given; a PASID keeps at most %u. "
@@ -43,16 +41,12 @@ static bool is_shortage(int r) {
         return r == -ENOSPC || r == -EAGAIN || r == -EADDRINUSE || r == -EDQUOT;
 }
 
-/*
- * What was due returns to the pool. A table that can't be written keeps its numbers cooling; the timer tries again.
- * The other table's turn commits what is pending, and a failure may take the consumer with it.
- */
-static int expire(struct service *s, const struct consumer *c, const struct moment *now, size_t max, struct refusal *refusal) {
+/* A number that is due in the other table is free as well. That table's turn commits what is pending, and a failure may
+ * take the consumer with it. */
+static int expire(struct service *s, const struct consumer *c, const struct moment *now, struct refusal *refusal) {
         uint64_t id = c->id;
 
-        if (core_next_expiry(s->core) > now->boottime_usec)
-                return 0;
-        (void) service_expire(s, now, max);
+        service_expire_all(s, now);
         if (core_consumer_by_id(s->core, id))
                 return 0;
         return refuse(refusal, ESRCH, "PASIDs were asked for a consumer that is gone, as the table refused to keep "
@@ -69,6 +63,10 @@ static int reap(struct service *s, const struct consumer *c, struct refusal *ref
                 return n > 0; /* those that could not be ended are tried again, and the refusal stands */
         return refuse(refusal, ESRCH, "PASIDs were asked for a consumer that has just ended, as what held it is "
                                       "gone; make it again, with a holder that lives.");
+}
+
+static bool is_due(const struct service *s, const struct moment *now) {
+        return core_next_expiry(s->core, false) <= now->boottime_usec || core_next_expiry(s->core, true) <= now->boottime_usec;
 }
 
 static int pick(struct service *s, struct consumer *c, struct alloc_request *request, uint32_t *pasids, size_t *ret_mark,
@@ -90,12 +88,9 @@ int service_pick(struct service *s, struct consumer *c, struct alloc_request *re
                 return r;
         service_prepare(s, store);
         service_get_moment(s, &request->now);
-        r = expire(s, c, &request->now, EXPIRE_BEFORE_ALLOC, refusal);
-        if (r < 0)
-                return r;
         r = pick(s, c, request, pasids, ret_mark, ret_repeated, refusal);
-        if (is_shortage(r) && core_next_expiry(s->core) <= request->now.boottime_usec) {
-                r = expire(s, c, &request->now, SIZE_MAX, refusal);
+        if (is_shortage(r) && is_due(s, &request->now)) {
+                r = expire(s, c, &request->now, refusal);
                 if (r < 0)
                         return r;
                 r = pick(s, c, request, pasids, ret_mark, ret_repeated, refusal);

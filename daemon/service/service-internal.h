@@ -38,6 +38,7 @@ struct service {
         sd_event_source *commit_source;
         sd_event_source *cooling_source;
         uint64_t cooling_armed;    /* CLOCK_BOOTTIME the source is set to, UINT64_MAX while it is off */
+        uint64_t cooling_pause[2]; /* CLOCK_BOOTTIME until which a table that refused is left alone; [1]: the persistent one */
         sd_event_source *checkpoint_source;
         bool checkpoint_armed;
         struct core *core;
@@ -114,9 +115,11 @@ int service_commit(struct service *s, struct refusal *refusal);
 void service_transaction_done(struct service *s);
 
 /* cooling.c */
-int service_expire(struct service *s, const struct moment *now, size_t max);
+/* What is due returns to the pool. A table that can't be written keeps its numbers cooling. */
+void service_expire_all(struct service *s, const struct moment *now);
 int service_arm_cooling(struct service *s);
-void service_retry_cooling(struct service *s);
+/* After the table's batch was undone. */
+void service_retry_cooling(struct service *s, const struct store *store);
 int service_cooling_init(struct service *s);
 
 /* holders.c */

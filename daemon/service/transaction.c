@@ -132,13 +132,14 @@ static void tell_storage(struct service *s, int r, const struct refusal *refusal
 
 /* The whole batch is undone: in the table (unless it did that itself), in memory, and for those who wait. */
 static void abandon(struct service *s, int r, const struct refusal *refusal) {
-        s->open_store->ops->rollback(s->open_store);
-        s->open_store = NULL;
+        struct store *store = TAKE_PTR(s->open_store);
+
+        store->ops->rollback(store);
         core_rollback(s->core, 0);
         reaper_abandoned(s);
         s->n_reasons = 0;
         answer_pending(s, r, refusal);
-        service_retry_cooling(s);
+        service_retry_cooling(s, store);
 }
 
 int service_commit(struct service *s, struct refusal *refusal) {

@@ -35,7 +35,6 @@ static bool is_refused(struct store *s, struct refusal *refusal) {
         }
 
 PASS_ON(begin, (struct store *s, struct refusal *refusal), (real, refusal))
-PASS_ON(commit, (struct store *s, struct refusal *refusal), (real, refusal))
 PASS_ON(savepoint, (struct store *s, struct refusal *refusal), (real, refusal))
 PASS_ON(release, (struct store *s, struct refusal *refusal), (real, refusal))
 PASS_ON(consumer_add, (struct store *s, const struct consumer *c, struct refusal *refusal), (real, c, refusal))
@@ -60,6 +59,14 @@ PASS_ON(forget_kernel, (struct store *s, struct refusal *refusal), (real, refusa
 PASS_ON(remap_spaces, (struct store *s, const struct space_map *maps, size_t n, struct refusal *refusal), (real, maps, n, refusal))
 PASS_ON(probe, (struct store *s, struct refusal *refusal), (real, refusal))
 PASS_ON(enter_boot, (struct store *s, struct refusal *refusal), (real, refusal))
+
+static int commit_or_fail(struct store *s, struct refusal *refusal) {
+        if (fault(s)->commit_code != 0)
+                return refuse(refusal, fault(s)->commit_code, "The test refuses every commit.");
+        if (is_refused(s, refusal))
+                return -fault(s)->code;
+        return fault(s)->real->ops->commit(fault(s)->real, refusal);
+}
 
 static void rollback(struct store *s) {
         fault(s)->real->ops->rollback(fault(s)->real);

@@ -11,6 +11,7 @@ struct fault_store {
         struct store *real;
         unsigned fail_at;
         int code;
+        int commit_code; /* every commit is refused with it, as on a disk that is full; 0: none */
         bool is_dropping; /* with the refusal the transaction goes as a whole, as SQLite does it on a full disk */
 };
 

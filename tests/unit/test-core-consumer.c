@@ -176,7 +176,7 @@ START_TEST(test_end) {
         core_commit(core);
         /* It goes with its last number. */
         pos = core_mark(core);
-        ck_assert_int_eq(core_expire(core, &later, 100), 3);
+        ck_assert_int_eq(core_expire(core, false, &later, 100), 3);
         for (int i = 0; i < 3; i++) {
                 ck_assert(core_change_next(core, &pos, &change));
                 ck_assert_int_eq(change.kind, CHANGE_ROW_REMOVED);

@@ -19,18 +19,18 @@ START_TEST(test_delay) {
         struct core_stats stats;
         uint32_t pasid;
 
-        ck_assert_uint_eq(core_next_expiry(core), UINT64_MAX);
+        ck_assert_uint_eq(core_next_expiry(core, false), UINT64_MAX);
         (void) test_alloc(core, c, 6, 6);
         test_free(core, c, 6, 10);
-        ck_assert_uint_eq(core_next_expiry(core), 40 * SECOND);
-        ck_assert_int_eq(core_expire(core, &AT(39), 100), 0);
+        ck_assert_uint_eq(core_next_expiry(core, false), 40 * SECOND);
+        ck_assert_int_eq(core_expire(core, false, &AT(39), 100), 0);
         check_refusal(try_at(core, c, 1, 6, 6, 12, &pasid, &refusal), &refusal, EAGAIN,
                       "PASID 6 was asked for; it was freed and cools for 28 s more");
-        ck_assert_int_eq(core_expire(core, &AT(40), 100), 1);
+        ck_assert_int_eq(core_expire(core, false, &AT(40), 100), 1);
         ck_assert_ptr_null(core_row_get(c, 6));
         core_get_stats(core, &stats);
         ck_assert_uint_eq(stats.n_cooling, 0);
-        ck_assert_uint_eq(core_next_expiry(core), UINT64_MAX);
+        ck_assert_uint_eq(core_next_expiry(core, false), UINT64_MAX);
         ck_assert_uint_eq(test_alloc(core, c, 6, 6), 6);
 }
 END_TEST
@@ -102,21 +102,21 @@ START_TEST(test_changed_delay) {
         }
         limits.reuse_delay_usec = 100 * SECOND;
         core_set_limits(core, &limits);
-        ck_assert_uint_eq(core_next_expiry(core), 101 * SECOND);
-        ck_assert_int_eq(core_expire(core, &AT(50), 100), 0);
+        ck_assert_uint_eq(core_next_expiry(core, false), 101 * SECOND);
+        ck_assert_int_eq(core_expire(core, false, &AT(50), 100), 0);
         limits.reuse_delay_usec = 5 * SECOND;
         core_set_limits(core, &limits);
-        ck_assert_int_eq(core_expire(core, &AT(7), 100), 2);
+        ck_assert_int_eq(core_expire(core, false, &AT(7), 100), 2);
         limits.reuse_delay_usec = 0;
         core_set_limits(core, &limits);
-        ck_assert_uint_eq(core_next_expiry(core), 3 * SECOND);
-        ck_assert_int_eq(core_expire(core, &AT(7), 100), 1);
+        ck_assert_uint_eq(core_next_expiry(core, false), 3 * SECOND);
+        ck_assert_int_eq(core_expire(core, false, &AT(7), 100), 1);
         limits.reuse_delay_usec = UINT64_MAX;
         core_set_limits(core, &limits);
         (void) test_alloc(core, c, 9, 9);
         test_free(core, c, 9, 9);
-        ck_assert_uint_eq(core_next_expiry(core), UINT64_MAX);
-        ck_assert_int_eq(core_expire(core, &AT(1000000), 100), 0);
+        ck_assert_uint_eq(core_next_expiry(core, false), UINT64_MAX);
+        ck_assert_int_eq(core_expire(core, false, &AT(1000000), 100), 0);
 }
 END_TEST
 
@@ -129,14 +129,14 @@ START_TEST(test_order_and_max) {
                 (void) test_alloc(core, c, n, n);
                 test_free(core, c, n, seconds[n - 1]);
         }
-        ck_assert_int_eq(core_expire(core, &AT(35), 0), 0);
-        ck_assert_int_eq(core_expire(core, &AT(35), 1), 1);
+        ck_assert_int_eq(core_expire(core, false, &AT(35), 0), 0);
+        ck_assert_int_eq(core_expire(core, false, &AT(35), 1), 1);
         ck_assert_ptr_null(core_row_get(c, 5));
-        ck_assert_int_eq(core_expire(core, &AT(35), 5), 1);
+        ck_assert_int_eq(core_expire(core, false, &AT(35), 5), 1);
         ck_assert_ptr_null(core_row_get(c, 1));
-        ck_assert_int_eq(core_expire(core, &AT(37), 5), 2);
+        ck_assert_int_eq(core_expire(core, false, &AT(37), 5), 2);
         ck_assert_ptr_nonnull(core_row_get(c, 2));
-        ck_assert_uint_eq(core_next_expiry(core), 39 * SECOND);
+        ck_assert_uint_eq(core_next_expiry(core, false), 39 * SECOND);
 }
 END_TEST
 
@@ -152,14 +152,14 @@ START_TEST(test_undo) {
         core_commit(core);
         mark = core_mark(core);
         test_free(core, c, 3, 3);
-        ck_assert_int_eq(core_expire(core, &AT(32), 9), 2);
-        ck_assert_uint_eq(core_next_expiry(core), 33 * SECOND);
-        ck_assert_int_eq(core_expire(core, &AT(33), 9), 1);
+        ck_assert_int_eq(core_expire(core, false, &AT(32), 9), 2);
+        ck_assert_uint_eq(core_next_expiry(core, false), 33 * SECOND);
+        ck_assert_int_eq(core_expire(core, false, &AT(33), 9), 1);
         core_rollback(core, mark);
-        ck_assert_uint_eq(core_next_expiry(core), 31 * SECOND);
+        ck_assert_uint_eq(core_next_expiry(core, false), 31 * SECOND);
         ck_assert_int_eq(core_row_get(c, 3)->state, ROW_ALLOCATED);
         ck_assert_uint_eq(core_row_get(c, 3)->freed_usec, 0);
-        ck_assert_int_eq(core_expire(core, &AT(31), 9), 1);
+        ck_assert_int_eq(core_expire(core, false, &AT(31), 9), 1);
         ck_assert_ptr_null(core_row_get(c, 1));
         ck_assert_ptr_nonnull(core_row_get(c, 2));
 }

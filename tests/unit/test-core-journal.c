@@ -26,7 +26,7 @@ START_TEST(test_kinds) {
         ck_assert_int_eq(core_row_set_private_bytes(core, core_row_get(c, 1), 5), 0);
         ck_assert_int_eq(core_row_set_state(core, core_row_get(c, 2), ROW_RESERVED, &now), 0);
         test_free(core, c, 2, 0);
-        ck_assert_int_eq(core_expire(core, &AT(1000), 1), 1);
+        ck_assert_int_eq(core_expire(core, false, &AT(1000), 1), 1);
         ck_assert_int_eq(core_consumer_set_holder(core, c, "x"), 0);
         ck_assert_int_eq(core_consumer_end(core, c, &now), 0);
         check_change(core, &pos, CHANGE_CONSUMER_ADDED, c, 0);
@@ -65,7 +65,7 @@ START_TEST(test_undo_all) {
         ck_assert_ptr_null(core_consumer_get(core, 1, "c"));
         ck_assert_ptr_null(core->owners);
         ck_assert_ptr_null(core->holders.root);
-        ck_assert_uint_eq(core_next_expiry(core), UINT64_MAX);
+        ck_assert_uint_eq(core_next_expiry(core, false), UINT64_MAX);
         /* Ids and cursors as well. */
         c = test_consumer(core, 1, "c", ON(1, 2), 255);
         ck_assert_uint_eq(c->id, 1);
@@ -146,7 +146,7 @@ START_TEST(test_same_name) {
         ck_assert_uint_eq(c->owner->n_consumers, 1);
         /* Ended, cooled and removed in one go, and all undone. */
         ck_assert_int_eq(core_consumer_end(core, c, &now), 0);
-        ck_assert_int_eq(core_expire(core, &AT(100), 9), 1);
+        ck_assert_int_eq(core_expire(core, false, &AT(100), 9), 1);
         ck_assert_ptr_null(core_consumer_by_id(core, c->id));
         core_rollback(core, 0);
         ck_assert_ptr_eq(core_consumer_by_id(core, c->id), c);

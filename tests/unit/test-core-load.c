@@ -60,11 +60,11 @@ START_TEST(test_sound) {
         ck_assert_ptr_eq(core_consumer_next(core, gone), b);
 
         /* In the order of freeing, whatever order the table had. */
-        ck_assert_uint_eq(core_next_expiry(core), 33 * SECOND);
-        ck_assert_int_eq(core_expire(core, &AT(33), 9), 1);
+        ck_assert_uint_eq(core_next_expiry(core, false), 33 * SECOND);
+        ck_assert_int_eq(core_expire(core, false, &AT(33), 9), 1);
         ck_assert_ptr_null(core_consumer_by_id(core, 8));
         core_commit(core);
-        ck_assert_uint_eq(core_next_expiry(core), 35 * SECOND);
+        ck_assert_uint_eq(core_next_expiry(core, false), 35 * SECOND);
 
         /* Tokens still get what they got. */
         core_set_limits(core, &(struct core_limits) { 10, 10, 10, DELAY });
@@ -143,14 +143,14 @@ START_TEST(test_sort) {
                 ck_assert_int_eq(load(core, c, i, ROW_COOLING, 1, random >> 16 & 1023, NULL, NULL), 0);
         }
         core_load_end(core);
-        TAILQ_FOREACH(row, &core->cooling, cooling) {
+        TAILQ_FOREACH(row, &core->cooling[0], cooling) {
                 ck_assert_uint_ge(row->freed_usec, last);
                 last = row->freed_usec;
                 n++;
         }
         ck_assert_uint_eq(n, 5000);
         n = 0;
-        TAILQ_FOREACH_REVERSE(row, &core->cooling, row_list, cooling)
+        TAILQ_FOREACH_REVERSE(row, &core->cooling[0], row_list, cooling)
                 n++;
         ck_assert_uint_eq(n, 5000);
 }

@@ -46,7 +46,7 @@ char *__wrap_strdup(const char *s) {
 
 /* What can be seen of the core, as one number. */
 static uint64_t fingerprint(const struct core *core) {
-        uint64_t h = core_mark(core) * 31 + core_next_expiry(core);
+        uint64_t h = core_mark(core) * 31 + core_next_expiry(core, false);
         const struct consumer *c = NULL;
         struct core_stats stats;
 
@@ -116,7 +116,7 @@ static int op_private(void) {
 }
 
 static int op_expire(void) {
-        int r = core_expire(core, &AT(500), 9);
+        int r = core_expire(core, false, &AT(500), 9);
 
         return r < 0 ? r : 0;
 }

@@ -251,7 +251,7 @@ static void do_expire(void) {
         size_t max = chance(50) ? SIZE_MAX : below(50);
         struct moment at = now();
 
-        SAME(core_expire(core, &at, max), model_expire(&model, max));
+        SAME(core_expire(core, false, &at, max), model_expire(&model, max));
 }
 
 static void do_limits(void) {
@@ -324,9 +324,9 @@ static void check_cheap(void) {
         SAME(stats.n_live, sum.n_live);
         SAME(stats.n_cooling, sum.n_cooling);
         if (model.n_cooling == 0)
-                SAME(core_next_expiry(core), UINT64_MAX);
+                SAME(core_next_expiry(core, false), UINT64_MAX);
         else
-                SAME(core_next_expiry(core), model.cells[model.cooling[0] / MODEL_NUMBERS][model.cooling[0] % MODEL_NUMBERS].freed * SECOND +
+                SAME(core_next_expiry(core, false), model.cells[model.cooling[0] / MODEL_NUMBERS][model.cooling[0] % MODEL_NUMBERS].freed * SECOND +
                                   model.limits.reuse_delay_usec);
 }
 
@@ -531,7 +531,7 @@ START_TEST(test_model) {
                 do_end(slot);
         model.now += 1000;
         at = now();
-        (void) core_expire(core, &at, SIZE_MAX);
+        (void) core_expire(core, false, &at, SIZE_MAX);
         core_commit(core);
         HOLDS(!core->consumers_by_id);
         HOLDS(!core->owners);

@@ -512,7 +512,7 @@ START_TEST(test_consumer_refused_with_the_batch) {
 }
 END_TEST
 
-/* Numbers of the other table have cooled: to free those, the batch with the consumer is committed, and refused. */
+/* The number is the other table's, and has cooled: to free it, the batch with the consumer is committed, and refused. */
 START_TEST(test_consumer_refused_for_the_other_table) {
         const char *device = "0000:01:00.0";
         struct init_request request = { .uid = 1000, .name = "vm", .devices = &device, .n_devices = 1, .hold = HOLD_BOOT };
@@ -526,8 +526,8 @@ START_TEST(test_consumer_refused_for_the_other_table) {
         f.now.boottime_usec += f.limits.reuse_delay_usec;
         ck_assert_int_eq(service_init_consumer(f.service, &request, &c, &refusal), 0);
         fault_store_fail(f.runtime, 1, EFBIG);
-        ck_assert_int_eq(service_alloc(f.service, c, &(struct alloc_request) { .count = 1 }, NULL, &pasid, &refusal),
-                         -ESRCH);
+        ck_assert_int_eq(service_alloc(f.service, c, &(struct alloc_request) { .count = 1, .min = pasid, .max = pasid }, NULL,
+                                       &pasid, &refusal), -ESRCH);
         ck_assert_msg(strstr(refusal.text, "Make the consumer again when that is mended"), "%s", refusal.text);
         ck_assert_ptr_null(fixture_get(&f, "vm"));
         ck_assert_int_eq(service_flush(f.service), 0);

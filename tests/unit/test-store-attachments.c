@@ -259,7 +259,7 @@ START_TEST(an_attachment_does_not_outlive_its_number) {
         expect_contradiction("cooling", "PASID 205");
         later = f.now;
         later.boottime_usec += UINT64_C(3600000000);
-        ck_assert_int_eq(core_expire(f.core, &later, 10), 1);
+        ck_assert_int_eq(core_expire(f.core, f.durable, &later, 10), 1);
         ck_assert_int_eq(commit_changes(&f), 0);
         expect_contradiction("gone", "PASID 205");
         objects_detach(&f.objects, two->id, 205);
@@ -279,7 +279,7 @@ START_TEST(an_attachment_does_not_outlive_its_number) {
         /* A consumer does not go without. */
         ck_assert_int_eq(core_consumer_end(f.core, one, &f.now), 0);
         later.boottime_usec += UINT64_C(3600000000);
-        (void) core_expire(f.core, &later, NUMBER_MAX);
+        (void) core_expire(f.core, f.durable, &later, NUMBER_MAX);
         expect_refusal(&f, commit_changes(&f), EIO, "other rows", NULL);
         expect_same(&f);
 }

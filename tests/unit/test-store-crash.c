@@ -156,7 +156,7 @@ static void work_until_killed(struct fixture *f, unsigned seed) {
                         if (!row)
                                 (void) alloc(f, c, 1, pasid, (uint16_t) (rand() % 3 ? 64 : PRIVATE_MAX), NULL);
                         else if (row->state == ROW_COOLING)
-                                (void) core_expire(f->core, &later, 1);
+                                (void) core_expire(f->core, f->durable, &later, 1);
                         else if (row->state == ROW_ALLOCATED && rand() % 3)
                                 attach(f, c, pasid);
                         else if (row->state == ROW_ATTACHED && rand() % 3)

@@ -74,7 +74,7 @@ START_TEST(another_boot) {
 
                 /* What cooled is free now, claims in further spaces too; all else is there. */
                 later.boottime_usec += UINT64_C(3600000000);
-                ck_assert_int_eq(core_expire(f.core, &later, 100), 2);
+                ck_assert_int_eq(core_expire(f.core, f.durable, &later, 100), 2);
                 core_commit(f.core);
                 /* It stays of the old boot until a start is through with it. */
                 expect_same_reopened(&f);

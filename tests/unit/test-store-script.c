@@ -202,6 +202,6 @@ void script_run(struct fixture *f, const struct witness *witness) {
         (void) f->store->ops->checkpoint(f->store, &f->refusal);
         later = f->now;
         later.boottime_usec += UINT64_C(3600000000);
-        (void) core_expire(f->core, &later, NUMBER_MAX);
+        (void) core_expire(f->core, f->durable, &later, NUMBER_MAX);
         script_commit(f, witness);
 }

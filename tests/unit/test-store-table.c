@@ -118,7 +118,7 @@ START_TEST(consumers_end) {
 
         later = f.now;
         later.boottime_usec += UINT64_C(3600000000);
-        ck_assert_int_ge(core_expire(f.core, &later, NUMBER_MAX), 303);
+        ck_assert_int_ge(core_expire(f.core, f.durable, &later, NUMBER_MAX), 303);
         ck_assert_int_eq(commit_changes(&f), 0);
         expect_same_reopened(&f);
         ck_assert_ptr_null(core_consumer_by_id(f.core, id));
