@@ -282,12 +282,15 @@ START_TEST(a_full_file_system) {
         char ballast[256];
 
         /* Needs a mount namespace of our own, so only where this test is a process of its own. */
-        if (geteuid() != 0 || (fork_mode && strcmp(fork_mode, "no") == 0) || unshare(CLONE_NEWNS) < 0)
+        if (geteuid() != 0 || (fork_mode && strcmp(fork_mode, "no") == 0) || unshare(CLONE_NEWNS) < 0) {
+                printf("# skipped: no mount namespace of its own can be had here\n");
                 return;
+        }
         fixture_init(&f, _i & 1, false);
         ck_assert_int_eq(mkdir(f.dir, 0755), 0);
         if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
             mount("tmpfs", f.dir, "tmpfs", 0, _i & 2 ? "size=12m,mode=755" : "size=3m,mode=755") < 0) {
+                printf("# skipped: nothing may be mounted here\n");
                 fixture_done(&f);
                 return;
         }

@@ -424,12 +424,16 @@ START_TEST(a_read_only_file_system) {
         const char *fork_mode = getenv("CK_FORK");
 
         /* Needs a mount namespace of our own, so only where this test is a process of its own. */
-        if (geteuid() != 0 || (fork_mode && strcmp(fork_mode, "no") == 0) || unshare(CLONE_NEWNS) < 0)
+        if (geteuid() != 0 || (fork_mode && strcmp(fork_mode, "no") == 0) || unshare(CLONE_NEWNS) < 0) {
+                printf("# skipped: no mount namespace of its own can be had here\n");
                 return;
+        }
         populate();
         fixture_close(&f);
-        if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || mount(f.dir, f.dir, NULL, MS_BIND, NULL) < 0)
+        if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || mount(f.dir, f.dir, NULL, MS_BIND, NULL) < 0) {
+                printf("# skipped: nothing may be mounted here\n");
                 return;
+        }
         ck_assert_int_eq(mount(NULL, f.dir, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL), 0);
         expect_refusal(&f, fixture_try_open(&f), EROFS, f.dir, "read-only", NULL);
         ck_assert_int_eq(umount(f.dir), 0);
