@@ -41,12 +41,16 @@ void fixture_done(struct fixture *f) {
         ck_assert_int_eq(nftw(f->top, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
 }
 
-unsigned fixture_step(void) {
+unsigned fixture_step_or(unsigned usual) {
         const char *text = getenv("STORE_STEP");
-        unsigned long n = text ? strtoul(text, NULL, 10) : 1;
+        unsigned long n = text ? strtoul(text, NULL, 10) : usual;
 
         ck_assert_uint_ge(n, 1);
         return (unsigned) n;
+}
+
+unsigned fixture_step(void) {
+        return fixture_step_or(1);
 }
 
 int fixture_try_open(struct fixture *f) {

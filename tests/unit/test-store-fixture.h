@@ -46,6 +46,8 @@ void fixture_init_kind(struct fixture *f, int kind);
 void fixture_done(struct fixture *f);
 /* From one moment at which a test has something happen to the next: 1, or STORE_STEP where each takes too long. */
 unsigned fixture_step(void);
+/* Where there are so many that in an ordinary run some of them must do; STORE_STEP=1 is for all. */
+unsigned fixture_step_or(unsigned usual);
 int fixture_try_open(struct fixture *f);
 void fixture_open(struct fixture *f);
 void fixture_close(struct fixture *f);
