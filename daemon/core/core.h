@@ -79,6 +79,7 @@ struct consumer_device {
         char address[24]; /* PCI address as text */
         int32_t space;    /* IOMMU group */
         uint32_t max_pasid;
+        uint16_t vendor, device; /* its PCI ids; vendor 0: not known */
         bool gone;        /* not on this machine now: its consumer's rows are lost */
 };
 
@@ -123,6 +124,7 @@ struct consumer {
         struct hold_watch *watch; /* the service's too: who holds it, if that is watched */
         uid_t offered_to;   /* who may take it over; -1: nobody */
         bool is_orphan;     /* its connection is gone, and it has still to be ended: the service's */
+        bool has_losses;    /* this start found numbers of it lost: the service's */
 
         /* the core's own */
         struct tree_node by_key, by_id;

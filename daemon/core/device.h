@@ -15,6 +15,7 @@
 struct device_info {
         struct pci_address pci;
         char address[PCI_ADDRESS_MAX]; /* pci as text */
+        uint16_t vendor, device; /* PCI ids; vendor 0: they can't be told */
         char *name;        /* vendor and device from libpci; owned */
         char *driver;      /* bound driver, "" if none; owned */
         char *cdev;        /* "/dev/vfio/devices/vfioN", "" if none; owned */

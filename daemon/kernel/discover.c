@@ -143,7 +143,7 @@ static int read_facts(const struct walk *walk, int fd, const struct pci_address 
         return note(facts, "iommu_group", group_read_rival(fd, facts));
 }
 
-static int read_name(const struct walk *walk, int fd, char **ret) {
+static int read_identity(const struct walk *walk, int fd, struct device_info *info) {
         char name[PCILIB_NAME_MAX];
         uint64_t vendor, device;
         int r;
@@ -155,10 +155,13 @@ static int read_name(const struct walk *walk, int fd, char **ret) {
                 return r;
         if (r < 0 || vendor > UINT16_MAX || device > UINT16_MAX)
                 (void) snprintf(name, sizeof(name), "Unknown device");
-        else
-                pcilib_lookup_name(walk->lib, (uint16_t) vendor, (uint16_t) device, name);
-        *ret = strdup(name);
-        return *ret ? 0 : -ENOMEM;
+        else {
+                info->vendor = (uint16_t) vendor;
+                info->device = (uint16_t) device;
+                pcilib_lookup_name(walk->lib, info->vendor, info->device, name);
+        }
+        info->name = strdup(name);
+        return info->name ? 0 : -ENOMEM;
 }
 
 /* 1 if *ret was filled, 0 if there is nothing to list. */
@@ -179,7 +182,7 @@ static int look_at_device(const struct walk *walk, const struct pci_address *add
                 return 0;
 
         info.iommu_group = facts.group;
-        r = read_name(walk, fd, &info.name);
+        r = read_identity(walk, fd, &info);
         if (r < 0)
                 return r;
         info.driver = strdup(facts.driver);

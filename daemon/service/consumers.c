@@ -35,7 +35,8 @@ static int find_device(struct service *s, const char *address, struct consumer_d
                 if (strcmp(devices[i].address, text) == 0)
                         return refuse(refusal, EINVAL, "Device %s is named twice; name it once.", text);
 
-        devices[n] = (struct consumer_device) { .space = info->iommu_group, .max_pasid = info->max_pasid };
+        devices[n] = (struct consumer_device) { .space = info->iommu_group, .max_pasid = info->max_pasid,
+                                                .vendor = info->vendor, .device = info->device };
         memcpy(devices[n].address, text, sizeof(text));
         return 0;
 }

@@ -25,7 +25,7 @@ struct lost_device {
 
 static int compare_devices(const struct device_info *a, const struct device_info *b) {
         if (a->iommu_group != b->iommu_group || a->pci_width != b->pci_width || a->iommu_width != b->iommu_width ||
-            a->max_pasid != b->max_pasid || a->usable != b->usable)
+            a->max_pasid != b->max_pasid || a->usable != b->usable || a->vendor != b->vendor || a->device != b->device)
                 return 1;
         return strcmp(a->driver, b->driver) != 0 || strcmp(a->cdev, b->cdev) != 0 || strcmp(a->reason, b->reason) != 0;
 }
@@ -37,13 +37,6 @@ static bool is_same(const struct device_list *a, const struct device_list *b) {
                 if (strcmp(a->devices[i].address, b->devices[i].address) != 0 || compare_devices(&a->devices[i], &b->devices[i]) != 0)
                         return false;
         return true;
-}
-
-/* Not there, or in another group than the one that its numbers were drawn for. */
-static bool is_gone(const struct service *s, const struct consumer_device *d) {
-        const struct device_info *info = device_list_find(&s->devices, d->address);
-
-        return !info || info->iommu_group != d->space;
 }
 
 static int lose_rows(struct service *s, struct consumer *c, const struct moment *now) {
@@ -90,7 +83,7 @@ static void mark_gone(struct service *s, const char *address) {
                 struct consumer_device *d = find_device(c, address);
 
                 /* One that attaches by itself has lost it only if it is not there at all. */
-                if (!d || d->gone || (c->mode == MODE_ADVISORY && !is_gone(s, d)))
+                if (!d || d->gone || (c->mode == MODE_ADVISORY && !device_match_is_gone(s, d)))
                         continue;
                 d->gone = true;
                 if (c->n_live > 0)
@@ -162,7 +155,7 @@ static void note_gone(struct service *s) {
 
                 for (struct consumer *c = core_consumer_next(s->core, NULL); c && !found; c = core_consumer_next(s->core, c))
                         for (size_t i = 0; !c->ended && i < c->n_devices && !found; i++)
-                                if (!c->devices[i].gone && is_gone(s, &c->devices[i]))
+                                if (!c->devices[i].gone && device_match_is_gone(s, &c->devices[i]))
                                         found = &c->devices[i];
                 if (!found)
                         return;

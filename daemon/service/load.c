@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From the tables back to memory at start. Devices are matched by address
- * anew; what contradicts itself is refused, never guessed at.
+ * From the tables back to memory at start. Devices are matched by address and
+ * ids anew; what contradicts itself is refused, never guessed at.
  */
 #include "service/restore.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "log-ids.h"
+#include "log.h"
 
 struct load {
         struct service *service;
@@ -22,22 +25,58 @@ struct load {
                 uint32_t pasid;
         } *changed; /* rows whose state is another than the table says */
         size_t n_changed, n_allocated;
+        struct known_device {
+                uint64_t consumer;
+                size_t n; /* of its devices */
+        } *known; /* devices whose ids the table does not have */
+        size_t n_known, n_known_allocated;
 };
 
-/* A device that is not in the group that its numbers were drawn for is gone, or as good as gone. */
+static int grow(struct load *load, void **array, size_t n, size_t *allocated, size_t element) {
+        size_t wanted = *allocated ? *allocated * 2 : 256;
+        void *p;
+
+        if (n < *allocated)
+                return 0;
+        p = reallocarray(*array, wanted, element);
+        if (!p)
+                return refuse(load->refusal, ENOMEM, "Out of memory");
+        *array = p;
+        *allocated = wanted;
+        return 0;
+}
+
+/* A table of before these were kept: the device that is there now is taken for the one that was meant. */
+static int note_ids(struct load *load, uint64_t consumer, size_t n, struct consumer_device *d) {
+        const struct device_info *info = device_match_find(&load->service->devices, d);
+        int r;
+
+        if (d->gone || d->vendor != 0 || !info || info->vendor == 0)
+                return 0;
+        r = grow(load, (void **) &load->known, load->n_known, &load->n_known_allocated, sizeof(*load->known));
+        if (r < 0)
+                return r;
+        load->known[load->n_known++] = (struct known_device) { consumer, n };
+        d->vendor = info->vendor;
+        d->device = info->device;
+        return 0;
+}
+
 static int present_devices(struct load *load, const struct consumer_spec *spec, struct consumer_device **ret) {
-        struct consumer_device *devices;
+        _cleanup_free_ struct consumer_device *devices = NULL;
+        int r;
 
         devices = calloc(spec->n_devices + 1, sizeof(*devices));
         if (!devices)
                 return refuse(load->refusal, ENOMEM, "Out of memory");
         for (size_t i = 0; i < spec->n_devices; i++) {
-                const struct device_info *info = device_list_find(&load->service->devices, spec->devices[i].address);
-
                 devices[i] = spec->devices[i];
-                devices[i].gone = !info || info->iommu_group != devices[i].space;
+                devices[i].gone = device_match_is_gone(load->service, &devices[i]);
+                r = note_ids(load, spec->id, i, &devices[i]);
+                if (r < 0)
+                        return r;
         }
-        *ret = devices;
+        *ret = TAKE_PTR(devices);
         return 0;
 }
 
@@ -69,15 +108,10 @@ static bool is_lost(const struct consumer *c) {
 }
 
 static int note_changed(struct load *load, const struct store_row *row) {
-        if (load->n_changed == load->n_allocated) {
-                size_t n = load->n_allocated ? load->n_allocated * 2 : 256;
-                struct changed_row *p = reallocarray(load->changed, n, sizeof(*p));
+        int r = grow(load, (void **) &load->changed, load->n_changed, &load->n_allocated, sizeof(*load->changed));
 
-                if (!p)
-                        return refuse(load->refusal, ENOMEM, "Out of memory");
-                load->changed = p;
-                load->n_allocated = n;
-        }
+        if (r < 0)
+                return r;
         load->changed[load->n_changed++] = (struct changed_row) { row->consumer, row->pasid };
         return 0;
 }
@@ -95,9 +129,10 @@ static int load_row(const struct store_row *row, void *userdata) {
                 return refuse(load->refusal, EBADMSG, "The table holds PASID %u of a consumer that it does not hold", row->pasid);
 
         if (state != ROW_COOLING) {
-                if (is_lost(load->last))
+                if (is_lost(load->last)) {
                         state = ROW_LOST;
-                else if (load->other_boot)
+                        load->last->has_losses |= row->state != ROW_LOST;
+                } else if (load->other_boot)
                         state = ROW_RESERVED;
         }
         /* Whether it still is, and what becomes of it if not, is settled when both tables are loaded. */
@@ -125,21 +160,21 @@ static int load_row(const struct store_row *row, void *userdata) {
 static int write_back(struct service *s, const struct load *load, struct store *store, struct refusal *refusal) {
         int r;
 
-        if (load->n_changed == 0 && !load->other_boot)
+        if (load->n_changed + load->n_known == 0 && !load->other_boot)
                 return 0;
         r = store->ops->begin(store, refusal);
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < load->n_changed; i++) {
+        for (size_t i = 0; r >= 0 && i < load->n_changed; i++) {
                 const struct consumer *c = core_consumer_by_id(s->core, load->changed[i].consumer);
 
                 r = store->ops->row_update(store, core_row_get(c, load->changed[i].pasid), refusal);
-                if (r < 0) {
-                        store->ops->rollback(store);
-                        return r;
-                }
         }
-        r = load->other_boot ? store->ops->enter_boot(store, refusal) : 0;
+        for (size_t i = 0; r >= 0 && i < load->n_known; i++)
+                r = store->ops->device_update(store, core_consumer_by_id(s->core, load->known[i].consumer), load->known[i].n,
+                                              refusal);
+        if (r >= 0 && load->other_boot)
+                r = store->ops->enter_boot(store, refusal);
         if (r >= 0)
                 r = store->ops->commit(store, refusal);
         if (r < 0)
@@ -175,7 +210,24 @@ static int load_store(struct service *s, struct store *store, bool other_boot, s
         if (r >= 0)
                 r = write_back(s, &load, store, refusal);
         free(load.changed);
+        free(load.known);
         return r;
+}
+
+static void tell_losses(const struct service *s) {
+        for (const struct consumer *c = core_consumer_next(s->core, NULL); c; c = core_consumer_next(s->core, c)) {
+                const struct consumer_device *d = c->devices;
+                char why[DEVICE_MATCH_TEXT_MAX];
+
+                if (!c->has_losses)
+                        continue;
+                while (!d->gone)
+                        d++;
+                device_match_explain(s, d, why);
+                log_about(LOG_WARNING, &(struct log_subject) { .message_id = MESSAGE_PASIDS_LOST, .device = d->address,
+                          .consumer = c->name, .has_uid = true, .uid = c->uid, .reason = "device-gone" },
+                          "%s; the %u PASIDs of consumer \"%s\" of uid %u are lost", why, c->n_live, c->name, (unsigned) c->uid);
+        }
 }
 
 int service_load(struct service *s, bool persistent_other_boot, struct stored_fd *stored, size_t n_stored, struct refusal *refusal) {
@@ -188,5 +240,7 @@ int service_load(struct service *s, bool persistent_other_boot, struct stored_fd
         if (r >= 0)
                 r = restore_run(s, &restore, stored, n_stored, refusal);
         restore_done(&restore);
+        if (r >= 0)
+                tell_losses(s);
         return r;
 }

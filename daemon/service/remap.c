@@ -2,7 +2,7 @@
 /*
  * After a reboot a device may sit in an IOMMU group of another number. The
  * persistent table is renumbered as a whole, by what its devices' addresses
- * say, before a row of it is believed. A group that is gone, or that would
+ * and ids say, before a row of it is believed. A group that is gone, or that would
  * fall together with another, moves to a number that no group has.
  */
 #include "service/service-internal.h"
@@ -26,7 +26,7 @@ static bool is_taken(const struct remap *remap, int32_t to) {
 }
 
 static int note_device(struct remap *remap, const struct consumer_device *device) {
-        const struct device_info *info = device_list_find(remap->devices, device->address);
+        const struct device_info *info = device_match_find(remap->devices, device);
         int32_t to = info ? info->iommu_group : DEVICE_GROUP_NONE;
         struct space_map *maps, *map = NULL;
 

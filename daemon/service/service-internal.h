@@ -144,6 +144,13 @@ int service_check_devices(const struct consumer *c, struct refusal *refusal);
 int service_pick(struct service *s, struct consumer *c, struct alloc_request *request, uint32_t *pasids, size_t *ret_mark,
                  bool *ret_repeated, struct refusal *refusal);
 
+/* device-match.c */
+#define DEVICE_MATCH_TEXT_MAX 160
+const struct device_info *device_match_find(const struct device_list *devices, const struct consumer_device *d); /* NULL: not there */
+bool device_match_is_gone(const struct service *s, const struct consumer_device *d);
+/* What is there instead of a device that is gone; no end of a sentence. */
+void device_match_explain(const struct service *s, const struct consumer_device *d, char ret[static DEVICE_MATCH_TEXT_MAX]);
+
 /* remap.c */
 int service_remap(struct service *s, struct store *store, struct refusal *refusal);
 

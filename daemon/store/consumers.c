@@ -12,6 +12,8 @@ static int add_device(struct sqlite_store *s, const struct consumer *c, size_t n
         call_text(&call, c->devices[n].address);
         call_int(&call, c->devices[n].space);
         call_int(&call, c->devices[n].max_pasid);
+        call_int(&call, c->devices[n].vendor);
+        call_int(&call, c->devices[n].device);
         return call_run(&call, 1, "writing a consumer's device", refusal);
 }
 
@@ -54,6 +56,21 @@ int store_consumer_update(struct store *store, const struct consumer *c, struct 
         call_int(&call, c->uid);
         call_int(&call, (int64_t) c->id);
         return call_run(&call, 1, "changing a consumer", refusal);
+}
+
+int store_device_update(struct store *store, const struct consumer *c, size_t n, struct refusal *refusal) {
+        struct sqlite_store *s = sqlite_store(store);
+        struct call call = call_to(s, STATEMENT_DEVICE_UPDATE);
+        int r;
+
+        r = store_need_transaction(s, "changing a consumer's device", refusal);
+        if (r < 0)
+                return r;
+        call_int(&call, c->devices[n].vendor);
+        call_int(&call, c->devices[n].device);
+        call_int(&call, (int64_t) c->id);
+        call_int(&call, (int64_t) n);
+        return call_run(&call, 1, "changing a consumer's device", refusal);
 }
 
 int store_consumer_remove(struct store *store, uint64_t id, struct refusal *refusal) {

@@ -69,10 +69,14 @@ static int read_device(struct reading *reading, sqlite3_stmt *stmt, uint64_t con
         const char *address = column_text(stmt, 0);
         int64_t space = sqlite3_column_int64(stmt, 1);
         struct consumer_device device = { .space = (int32_t) space };
+        uint32_t vendor, id;
 
         if (!address || strlen(address) >= sizeof(device.address) || space < 0 || space > INT32_MAX ||
-            !column_u32(stmt, 2, &device.max_pasid))
+            !column_u32(stmt, 2, &device.max_pasid) || !column_u32(stmt, 3, &vendor) || vendor > UINT16_MAX ||
+            !column_u32(stmt, 4, &id) || id > UINT16_MAX)
                 return refuse_consumer(reading, consumer, refusal);
+        device.vendor = (uint16_t) vendor;
+        device.device = (uint16_t) id;
         strcpy(device.address, address);
         if (grow((void **) &reading->devices, &reading->size_devices, reading->n_devices, sizeof(device)) < 0)
                 return refuse_errno(refusal, ENOMEM, reading->s->path, "loading it");
@@ -170,8 +174,8 @@ static int read_consumers(struct reading *reading, struct refusal *refusal) {
                                "ORDER BY id", -1, &stmt, NULL);
         if (r == SQLITE_OK)
                 r = sqlite3_prepare_v2(reading->s->db,
-                                       "SELECT address, space, max_pasid FROM consumer_device WHERE consumer = ? ORDER BY n",
-                                       -1, &devices, NULL);
+                                       "SELECT address, space, max_pasid, vendor, device FROM consumer_device "
+                                       "WHERE consumer = ? ORDER BY n", -1, &devices, NULL);
         if (r == SQLITE_OK)
                 while ((r = sqlite3_step(stmt)) == SQLITE_ROW) {
                         r = read_consumer(reading, stmt, devices, refusal);

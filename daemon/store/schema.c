@@ -94,6 +94,10 @@ static const char attachment_4_sql[] =
         "  reason " \
         "FROM history ORDER BY n;"
 
+/* New in 5: which device was there, by its PCI ids. Vendor 0, which is nobody's: not known, it is from an older table. */
+#define DEVICE_VENDOR_SQL "vendor INTEGER NOT NULL DEFAULT 0"
+#define DEVICE_DEVICE_SQL "device INTEGER NOT NULL DEFAULT 0"
+
 /* Times are microseconds: since CLOCK_REALTIME, freed CLOCK_BOOTTIME. home and space: -1 is the whole host. */
 static const char schema_sql[] =
         "PRAGMA application_id = " NUMBER_TEXT(SCHEMA_APPLICATION_ID) ";"
@@ -124,7 +128,7 @@ static const char schema_sql[] =
         "  n INTEGER NOT NULL,"
         "  address TEXT NOT NULL,"
         "  space INTEGER NOT NULL,"
-        "  max_pasid INTEGER NOT NULL,"
+        "  max_pasid INTEGER NOT NULL, " DEVICE_VENDOR_SQL ", " DEVICE_DEVICE_SQL "," /* as ALTER TABLE leaves it */
         "  PRIMARY KEY (consumer, n)"
         ") STRICT, WITHOUT ROWID;"
         /* key = (space + 1) * 2^20 + pasid. A row without state is a claim of the row in the consumer's home space. */
@@ -161,6 +165,8 @@ static const struct migration migrations[] = {
         { .from = 1, .sql = objects_2_sql },
         { .from = 2, .sql = "ALTER TABLE pasid ADD COLUMN held INTEGER;" HISTORY_SQL },
         { .from = 3, .sql = attachment_4_sql },
+        { .from = 4, .sql = "ALTER TABLE consumer_device ADD COLUMN " DEVICE_VENDOR_SQL ";"
+                            "ALTER TABLE consumer_device ADD COLUMN " DEVICE_DEVICE_SQL ";" },
 };
 
 int schema_create(sqlite3 *db) {

@@ -10,7 +10,7 @@
 
 #include "core/refusal.h"
 
-#define SCHEMA_VERSION 4
+#define SCHEMA_VERSION 5
 #define SCHEMA_APPLICATION_ID 0x70617364 /* "pasd"; in the file's header, see file(1) and PRAGMA application_id */
 
 /* One step up: from that schema number to the next. */

@@ -37,6 +37,7 @@ enum statement {
         STATEMENT_CONSUMER_UPDATE,
         STATEMENT_CONSUMER_REMOVE,
         STATEMENT_DEVICE_ADD,
+        STATEMENT_DEVICE_UPDATE,
         STATEMENT_DEVICES_REMOVE,
         STATEMENT_ROW_ADD,
         STATEMENT_ROW_CLAIM,
@@ -190,6 +191,7 @@ int load_attachments(struct sqlite_store *s, const struct store_loader *loader, 
 int store_need_transaction(struct sqlite_store *s, const char *doing, struct refusal *refusal);
 int store_consumer_add(struct store *s, const struct consumer *c, struct refusal *refusal);
 int store_consumer_update(struct store *s, const struct consumer *c, struct refusal *refusal);
+int store_device_update(struct store *store, const struct consumer *c, size_t n, struct refusal *refusal);
 int store_consumer_remove(struct store *s, uint64_t id, struct refusal *refusal);
 int store_row_add(struct store *s, const struct row *row, const void *private_data, struct refusal *refusal);
 int store_row_update(struct store *s, const struct row *row, struct refusal *refusal);

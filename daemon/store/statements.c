@@ -23,7 +23,9 @@ static const char *const statement_sql[STATEMENT_MAX_] = {
         [STATEMENT_CONSUMER_REMOVE] =
                 "DELETE FROM consumer WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM attachment WHERE consumer = ?1)",
         [STATEMENT_DEVICE_ADD] =
-                "INSERT INTO consumer_device (consumer, n, address, space, max_pasid) VALUES (?, ?, ?, ?, ?)",
+                ("INSERT INTO consumer_device (consumer, n, address, space, max_pasid, vendor, device) "
+                 "VALUES (?, ?, ?, ?, ?, ?, ?)"),
+        [STATEMENT_DEVICE_UPDATE] = "UPDATE consumer_device SET vendor = ?, device = ? WHERE consumer = ? AND n = ?",
         [STATEMENT_DEVICES_REMOVE] = "DELETE FROM consumer_device WHERE consumer = ?",
         [STATEMENT_ROW_ADD] =
                 "INSERT INTO pasid (key, consumer, since, freed, state, token, private) VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -182,6 +182,7 @@ const struct store_ops sqlite_store_ops = {
         .rollback_to = store_rollback_to,
         .consumer_add = store_consumer_add,
         .consumer_update = store_consumer_update,
+        .device_update = store_device_update,
         .consumer_remove = store_consumer_remove,
         .row_add = store_row_add,
         .row_update = store_row_update,

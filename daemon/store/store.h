@@ -68,7 +68,7 @@ typedef int (*store_history_cb)(const struct store_history *h, void *userdata);
 
 /* Callbacks return 0 or a negative errno, which ends the loading and is returned by it. */
 struct store_loader {
-        /* With spec->devices filled from the table: the address, and the space as it was. */
+        /* With spec->devices filled from the table: the address, the space as it was, and the ids, if it has them. */
         int (*consumer)(const struct consumer_spec *spec, void *userdata);
         int (*row)(const struct store_row *row, void *userdata); /* NULL: only consumers are read */
         /* After all rows; NULL: not wanted. Attachments by consumer and number, then mappings, by address as well. */
@@ -98,6 +98,7 @@ struct store_ops {
 
         int (*consumer_add)(struct store *s, const struct consumer *c, struct refusal *refusal);
         int (*consumer_update)(struct store *s, const struct consumer *c, struct refusal *refusal); /* ended, holder, uid */
+        int (*device_update)(struct store *s, const struct consumer *c, size_t n, struct refusal *refusal); /* the n-th's ids */
         /* Its rows are gone already; with attachments it is refused. */
         int (*consumer_remove)(struct store *s, uint64_t id, struct refusal *refusal);
         int (*row_add)(struct store *s, const struct row *row, const void *private_data, struct refusal *refusal);

@@ -20,7 +20,7 @@ static const struct {
 } tables[] = {
         { "consumer", "id", { "id", "uid", "name", "min", "max", "quota", "hold", "holder", "mode", "since", "ended", "home" } },
         { "pasid", "key", { "key", "consumer", "since", "freed", "state", "token", "private", "held" } },
-        { "consumer_device", "consumer, n", { "consumer", "n", "address", "space", "max_pasid" } },
+        { "consumer_device", "consumer, n", { "consumer", "n", "address", "space", "max_pasid", "vendor", "device" } },
         { "attachment", "consumer, pasid", { "consumer", "pasid", "ioas", "devices" } },
         { "mapping", "consumer, pasid, iova", { "consumer", "pasid", "iova", "length", "flags" } },
         { "meta", "key", { "key", "value" } },

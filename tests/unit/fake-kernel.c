@@ -134,6 +134,8 @@ static int fake_discover(struct kernel *kernel, struct device_list *ret, struct 
 
                 expect(pci_address_parse(d->address, &info->pci) == 0);
                 pci_address_format(&info->pci, info->address);
+                info->vendor = d->id ? FAKE_VENDOR : 0;
+                info->device = d->id;
                 info->name = copy("A device");
                 info->driver = copy("vfio-pci");
                 info->cdev = copy("/dev/vfio/devices/vfio0");
@@ -517,11 +519,11 @@ void fake_kernel_init(struct fake_kernel *k) {
                 .kernel.ops = &fake_ops,
                 .iommufd = -EBADF,
                 .devices = {
-                        { "0000:01:00.0", 11, 20, "dmar0", false, false },
-                        { "0000:02:00.0", 12, 8, "dmar1", false, false },
-                        { "0000:03:00.0", 13, 0, "dmar0", false, false },
-                        { "0000:04:00.0", 14, 20, "dmar0", false, false },
-                        { "0000:05:00.0", 15, 20, "", false, false },
+                        { "0000:01:00.0", 11, 20, "dmar0", false, false, 1 },
+                        { "0000:02:00.0", 12, 8, "dmar1", false, false, 2 },
+                        { "0000:03:00.0", 13, 0, "dmar0", false, false, 3 },
+                        { "0000:04:00.0", 14, 20, "dmar0", false, false, 4 },
+                        { "0000:05:00.0", 15, 20, "", false, false, 5 },
                 },
                 .n_devices = 5,
         };

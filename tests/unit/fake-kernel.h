@@ -13,6 +13,7 @@
 #include "kernel/kernel.h"
 
 #define FAKE_DEVICES_MAX 6
+#define FAKE_VENDOR 0x0bad
 
 struct fake_device {
         const char *address;
@@ -21,6 +22,7 @@ struct fake_device {
         const char *iommu;
         bool is_taken;    /* somebody else has it bound */
         bool has_no_news; /* it can't tell that it is wanted back */
+        uint16_t id;      /* beside a vendor of the test's; 0: neither can be told */
 };
 
 enum fake_kind {

@@ -39,6 +39,7 @@ PASS_ON(savepoint, (struct store *s, struct refusal *refusal), (real, refusal))
 PASS_ON(release, (struct store *s, struct refusal *refusal), (real, refusal))
 PASS_ON(consumer_add, (struct store *s, const struct consumer *c, struct refusal *refusal), (real, c, refusal))
 PASS_ON(consumer_update, (struct store *s, const struct consumer *c, struct refusal *refusal), (real, c, refusal))
+PASS_ON(device_update, (struct store *s, const struct consumer *c, size_t n, struct refusal *refusal), (real, c, n, refusal))
 PASS_ON(consumer_remove, (struct store *s, uint64_t id, struct refusal *refusal), (real, id, refusal))
 PASS_ON(row_add, (struct store *s, const struct row *row, const void *data, struct refusal *refusal), (real, row, data, refusal))
 PASS_ON(row_update, (struct store *s, const struct row *row, struct refusal *refusal), (real, row, refusal))
@@ -105,6 +106,7 @@ static const struct store_ops fault_ops = {
         .rollback_to = rollback_to,
         .consumer_add = consumer_add_or_fail,
         .consumer_update = consumer_update_or_fail,
+        .device_update = device_update_or_fail,
         .consumer_remove = consumer_remove_or_fail,
         .row_add = row_add_or_fail,
         .row_update = row_update_or_fail,

@@ -149,6 +149,8 @@ START_TEST(names) {
         tree_write(&tree, "pci.ids", ids, sizeof(ids) - 1);
         ck_assert_str_eq(tree_device(&tree, "0000:01:00.0")->name, "Evil?Corp ? Toaster ??");
         ck_assert_str_eq(tree_device(&tree, "0000:02:00.0")->name, "Evil?Corp ? Device 0002");
+        ck_assert_uint_eq(tree_device(&tree, "0000:02:00.0")->vendor, 0x0bad);
+        ck_assert_uint_eq(tree_device(&tree, "0000:02:00.0")->device, 2);
         /* libpci calls this a fatal error */
         tree_write(&tree, "pci.ids", damaged, sizeof(damaged) - 1);
         ck_assert_str_eq(tree_device(&tree, "0000:01:00.0")->name, "Fine Too");
@@ -156,6 +158,7 @@ START_TEST(names) {
         ck_assert_str_eq(tree_device(&tree, "0000:01:00.0")->name, "Unknown device");
         tree_write(&tree, DEVICE "vendor", "0x10000", 7);
         ck_assert_str_eq(tree_device(&tree, "0000:01:00.0")->name, "Unknown device");
+        ck_assert_uint_eq(tree_device(&tree, "0000:01:00.0")->vendor, 0);
         tree_unlink(&tree, DEVICE "vendor");
         ck_assert_str_eq(tree_device(&tree, "0000:01:00.0")->name, "Unknown device");
         tree_deinit(&tree);

@@ -185,7 +185,8 @@ struct consumer *add_consumer(struct fixture *f, uid_t uid, const char *name, co
         int r;
 
         for (size_t i = 0; i < n; i++) {
-                devices[i] = (struct consumer_device) { .space = spaces[i], .max_pasid = NUMBER_MAX };
+                devices[i] = (struct consumer_device) { .space = spaces[i], .max_pasid = NUMBER_MAX,
+                                                        .vendor = UINT16_MAX, .device = (uint16_t) (i + 1) };
                 (void) snprintf(devices[i].address, sizeof(devices[i].address), "0000:%02x:%02x.0", (unsigned) i,
                                 (unsigned) spaces[i] & 0x1f);
         }
@@ -271,7 +272,8 @@ static char *describe(const struct core *core, const struct objects *objects) {
                         c->min, c->max, c->quota, hold_kind_to_string(c->hold), c->holder, consumer_mode_to_string(c->mode),
                         (unsigned long long) c->since_usec, c->ended ? " ended" : "");
                 for (size_t i = 0; i < c->n_devices; i++)
-                        fprintf(out, " %s/%d/%u", c->devices[i].address, c->devices[i].space, c->devices[i].max_pasid);
+                        fprintf(out, " %s/%d/%u/%04x:%04x", c->devices[i].address, c->devices[i].space, c->devices[i].max_pasid,
+                                c->devices[i].vendor, c->devices[i].device);
                 fputc('\n', out);
                 for (struct row *row = core_row_next(c, 0); row; row = core_row_next(c, row->pasid))
                         describe_row(out, row);

@@ -166,6 +166,33 @@ static const char copy_3[] =
         "INSERT INTO history SELECT * FROM new.history;"
         "COMMIT;";
 
+/* In schema 4 an attachment's devices are in its row. */
+static const char schema_4[] =
+        "BEGIN;"
+        "PRAGMA user_version = 4;"
+        "DROP VIEW attachments;"
+        "DROP TABLE attachment;"
+        "DROP TABLE attachment_device;"
+        "CREATE TABLE attachment ("
+        "  consumer INTEGER NOT NULL,"
+        "  pasid INTEGER NOT NULL,"
+        "  ioas INTEGER NOT NULL,"
+        "  devices TEXT NOT NULL,"
+        "  PRIMARY KEY (consumer, pasid)"
+        ") STRICT, WITHOUT ROWID;"
+        "CREATE VIEW attachments AS SELECT"
+        "  c.uid AS uid,"
+        "  c.name AS consumer,"
+        "  a.pasid AS pasid,"
+        "  a.ioas AS ioas,"
+        "  a.devices AS devices,"
+        "  (SELECT count(*) FROM mapping AS m WHERE m.consumer = a.consumer AND m.pasid = a.pasid) AS mappings,"
+        "  (SELECT CAST(total(length) AS INTEGER) FROM mapping AS m"
+        "    WHERE m.consumer = a.consumer AND m.pasid = a.pasid) AS mapped_bytes "
+        "FROM attachment AS a JOIN consumer AS c ON c.id = a.consumer;"
+        "INSERT INTO attachment SELECT * FROM new.attachment;"
+        "COMMIT;";
+
 enum { OLDEST = 1, NEWEST_OLD = SCHEMA_VERSION - 1 };
 
 static struct fixture f;
@@ -222,6 +249,8 @@ static void make_old(int version) {
                 execute(db, copy_2);
         if (version >= 3)
                 execute(db, copy_3);
+        if (version >= 4)
+                execute(db, schema_4);
         ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
 
         file = fopen(path, "re");
@@ -242,6 +271,11 @@ static void restore_old(void) {
         ck_assert_ptr_nonnull(file);
         ck_assert_uint_eq(fwrite(old, 1, old_size, file), old_size);
         ck_assert_int_eq(fclose(file), 0);
+}
+
+static void forget_ids(struct consumer *c) {
+        for (size_t i = 0; i < c->n_devices; i++)
+                c->devices[i].vendor = c->devices[i].device = 0;
 }
 
 /* Older tables don't tell since when a number is held that has changed its state since. */
@@ -269,6 +303,7 @@ static void populate(int version) {
         ck_assert_int_eq(commit_changes(&f), 0);
         fixture_close(&f);
         make_old(version);
+        forget_ids(a);
         if (version < 3)
                 forget_held(a);
 }

@@ -125,6 +125,22 @@ START_TEST(consumers_end) {
 }
 END_TEST
 
+START_TEST(ids_are_learnt) {
+        struct consumer *c;
+
+        populate();
+        c = core_consumer_get(f.core, 1000, "vm-1");
+        ck_assert_uint_eq(c->n_devices, 1);
+        c->devices[0].vendor = 0x8086;
+        c->devices[0].device = 0x0b25;
+        begin(&f);
+        ck_assert_int_eq(f.store->ops->device_update(f.store, c, 0, &f.refusal), 0);
+        expect_refusal(&f, f.store->ops->device_update(f.store, c, 1, &f.refusal), EIO, "device", NULL); /* it has none */
+        ck_assert_int_eq(f.store->ops->commit(f.store, &f.refusal), 0);
+        expect_same_reopened(&f);
+}
+END_TEST
+
 static int no_row(const struct store_row *row, void *userdata) {
         ck_abort_msg("a row in an empty table");
         return 0;
@@ -370,6 +386,7 @@ static void add_cases(Suite *suite, const char *name, SFun setup) {
         tcase_add_test(tc, changes_come_back);
         tcase_add_test(tc, a_state_forgets_private_data);
         tcase_add_test(tc, consumers_end);
+        tcase_add_test(tc, ids_are_learnt);
         tcase_add_test(tc, a_callback_ends_the_loading);
         tcase_add_test(tc, a_rollback_leaves_nothing);
         tcase_add_test(tc, savepoints_wall_requests_off);
