@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a start makes of what an earlier pasidd left: the table's attachments
- * on the one side, the file descriptors that came back on the other, and the
- * devices that are there. A pure function: facts in, verdicts out.
+ * on the one side, the file descriptors that came back on the other, the
+ * devices that are there, and who holds what. A pure function: facts in,
+ * verdicts out.
  */
 #pragma once
 
@@ -16,10 +17,15 @@ struct reconcile_attachment {
         const uint32_t *device_ids; /* of iommufd, one for each */
         size_t n_devices;
         bool is_attached; /* its row says so: else a change was on its way that took it back */
+        enum reconcile_holder {
+                RECONCILE_HOLDER_IS_THERE,
+                RECONCILE_HOLDER_IS_OVER,     /* its consumer is about to end */
+                RECONCILE_HOLDER_CANNOT_TELL, /* as well as there: it frees nothing */
+        } holder; /* of its consumer */
 
         /* filled in */
         enum reconcile_verdict {
-                RECONCILE_DETACH, /* it is no more attached everywhere: detach it where it still is, and say so */
+                RECONCILE_DETACH, /* not attached everywhere any more, or for nobody: detach it where it still is, and say so */
                 RECONCILE_KEEP,   /* nothing happened to it */
                 RECONCILE_LOSE,   /* a device of it is gone */
         } verdict;

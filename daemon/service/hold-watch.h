@@ -54,7 +54,7 @@ int hold_watch_open(struct service *s, const struct init_request *request, struc
 /* The consumer is made, if not yet committed. */
 void hold_watch_assign(struct hold_watch *w, struct consumer *c);
 void hold_watch_move(struct hold_watch *w, struct hold_watch_list *list);
-/* At start: a watch for each consumer in the table that needs one. */
+/* At start, with both tables loaded: a watch for each consumer that needs one; those whose holder is gone are noted for reaper_start(). */
 int hold_watches_load(struct service *s, struct stored_fd *stored, size_t n_stored);
 /* The event loop says no more of it. */
 void hold_watch_stop(struct hold_watch *w);

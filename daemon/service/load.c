@@ -4,6 +4,7 @@
  * ids anew; what contradicts itself is refused, never guessed at.
  */
 #include "service/restore.h"
+#include "service/hold-watch.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -237,6 +238,8 @@ int service_load(struct service *s, bool persistent_other_boot, struct stored_fd
         r = load_store(s, s->persistent_store, persistent_other_boot, &restore, refusal);
         if (r >= 0)
                 r = load_store(s, s->runtime_store, false, &restore, refusal);
+        if (r >= 0 && hold_watches_load(s, stored, n_stored) < 0)
+                r = refuse(refusal, ENOMEM, "Could not look at the holders: out of memory.");
         if (r >= 0)
                 r = restore_run(s, &restore, stored, n_stored, refusal);
         restore_done(&restore);

@@ -154,15 +154,9 @@ int reaper_init(struct service *s) {
         return r;
 }
 
-int reaper_load(struct service *s, struct stored_fd *stored, size_t n_stored) {
-        int r;
-
-        r = hold_watches_load(s, stored, n_stored);
-        if (r < 0)
-                return r;
+void reaper_start(struct service *s) {
         (void) run(s);
         (void) service_flush(s); /* what is refused now is tried again */
-        return 0;
 }
 
 /* The fd store keeps what it has: for the next pasidd. */

@@ -9,8 +9,8 @@
 #include "service/hold-watch.h"
 
 int reaper_init(struct service *s);
-/* Looks at what the table has; to be called once both tables are loaded and everything else runs. */
-int reaper_load(struct service *s, struct stored_fd *stored, size_t n_stored);
+/* Ends what the start found without a holder; to be called once everything else runs. */
+void reaper_start(struct service *s);
 void reaper_done(struct service *s);
 
 /* The holder is gone: its consumer ends. May free the watch. */

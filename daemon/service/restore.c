@@ -8,6 +8,7 @@
  * died unacknowledged, and is taken out.
  */
 #include "service/restore.h"
+#include "service/hold-watch.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -129,15 +130,23 @@ static bool can_stay_attached(const struct consumer *c, const struct loaded_atta
         return row && row->state == ROW_ATTACHED && c->mode == MODE_MEDIATED && a->n_devices == c->n_devices && !has_gone_device(c);
 }
 
+/* Connections are told about by the bus layer, later. */
+static enum reconcile_holder holder_of(const struct consumer *c) {
+        if (c->watch && c->watch->list == &c->watch->service->over_watches)
+                return RECONCILE_HOLDER_IS_OVER;
+        return c->hold != HOLD_CONNECTION && service_hold_is_watched(c) ? RECONCILE_HOLDER_IS_THERE : RECONCILE_HOLDER_CANNOT_TELL;
+}
+
 static void describe(struct work *w) {
         size_t n = 0;
 
         for (size_t i = 0; i < w->restore->n_attachments; i++) {
                 const struct loaded_attachment *a = &w->restore->attachments[i];
+                const struct consumer *c = core_consumer_by_id(w->s->core, a->consumer);
 
                 w->attachments[i] = (struct reconcile_attachment) {
                         .devices = w->names + n, .device_ids = w->ids + n, .n_devices = a->n_devices,
-                        .is_attached = can_stay_attached(core_consumer_by_id(w->s->core, a->consumer), a) };
+                        .is_attached = can_stay_attached(c, a), .holder = holder_of(c) };
                 for (size_t k = 0; k < a->n_devices; k++, n++) {
                         w->names[n] = a->devices[k].address;
                         w->ids[n] = a->devices[k].id;

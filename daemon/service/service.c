@@ -120,8 +120,8 @@ static int service_setup(struct service *s, const struct service_params *params,
         r = hotplug_init(s, refusal);
         if (r < 0)
                 return r;
-        r = reaper_load(s, params->stored, params->n_stored);
-        return r < 0 ? refuse(refusal, -r, "Could not look at the holders: %s.", strerror(-r)) : 0;
+        reaper_start(s);
+        return 0;
 }
 
 int service_new(const struct service_params *params, struct service **ret, struct refusal *refusal) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a start makes of what was left: one row for each combination of table,
- * descriptors and devices.
+ * descriptors, devices and holders.
  */
 #include <string.h>
 
@@ -22,38 +22,52 @@ struct expected {
                 uint32_t ids[2];
                 bool is_attached;
                 enum reconcile_verdict verdict;
+                enum reconcile_holder holder;
         } attachments[3];
         size_t n_attachments;
         uint32_t adopted[3]; /* the ids that the stored ones are adopted with; NO_DEVICE: closed */
 };
 
-#define ONE(device, id, verdict) { { device }, { id }, true, verdict }
+#define ONE(device, id, verdict) { { device }, { id }, true, verdict, RECONCILE_HOLDER_IS_THERE }
+#define OVER(device, id, verdict) { { device }, { id }, true, verdict, RECONCILE_HOLDER_IS_OVER }
+#define UNTOLD(device, id, verdict) { { device }, { id }, true, verdict, RECONCILE_HOLDER_CANNOT_TELL }
 
 static const struct expected table[] = {
         { "nothing at all", .has_iommufd = false },
         { "all is as it was", true, { A }, NULL, { ONE(A, 1, RECONCILE_KEEP) }, 1, { 1 } },
         { "several numbers of one device", true, { A }, NULL, { ONE(A, 1, RECONCILE_KEEP), ONE(A, 1, RECONCILE_KEEP) }, 2, { 1 } },
-        { "two devices", true, { A, B }, NULL, { { { A, B }, { 1, 2 }, true, RECONCILE_KEEP } }, 1, { 1, 2 } },
+        { "two devices", true, { A, B }, NULL, { { { A, B }, { 1, 2 }, true, RECONCILE_KEEP, RECONCILE_HOLDER_IS_THERE } }, 1, { 1, 2 } },
         { "row without descriptor", true, { NULL }, NULL, { ONE(A, 1, RECONCILE_DETACH) }, 1, { NO_DEVICE } },
         { "descriptor without row", true, { A }, NULL, {}, 0, { NO_DEVICE } },
         { "descriptors of which one has no row", true, { A, B }, NULL, { ONE(B, 2, RECONCILE_KEEP) }, 1, { NO_DEVICE, 2 } },
         { "no iommufd", false, { A }, NULL, { ONE(A, 1, RECONCILE_DETACH) }, 1, { NO_DEVICE } },
-        { "one of two devices' descriptors", true, { A }, NULL, { { { A, B }, { 1, 2 }, true, RECONCILE_DETACH } }, 1, { NO_DEVICE } },
+        { "one of two devices' descriptors", true, { A }, NULL, { { { A, B }, { 1, 2 }, true, RECONCILE_DETACH, RECONCILE_HOLDER_IS_THERE } }, 1, { NO_DEVICE } },
         { "the same, and another number that needs the one only", true, { A }, NULL,
-          { { { A, B }, { 1, 2 }, true, RECONCILE_DETACH }, ONE(A, 1, RECONCILE_KEEP) }, 2, { 1 } },
+          { { { A, B }, { 1, 2 }, true, RECONCILE_DETACH, RECONCILE_HOLDER_IS_THERE }, ONE(A, 1, RECONCILE_KEEP) }, 2, { 1 } },
         { "device gone, its descriptor here", true, { A }, A, { ONE(A, 1, RECONCILE_LOSE) }, 1, { NO_DEVICE } },
         { "device and descriptor gone", true, { NULL }, A, { ONE(A, 1, RECONCILE_LOSE) }, 1, { NO_DEVICE } },
         { "one of two devices gone", true, { A, B }, B,
-          { { { A, B }, { 1, 2 }, true, RECONCILE_LOSE }, ONE(A, 1, RECONCILE_KEEP) }, 2, { 1, NO_DEVICE } },
+          { { { A, B }, { 1, 2 }, true, RECONCILE_LOSE, RECONCILE_HOLDER_IS_THERE }, ONE(A, 1, RECONCILE_KEEP) }, 2, { 1, NO_DEVICE } },
         { "device gone, and no iommufd", false, { A }, A, { ONE(A, 1, RECONCILE_LOSE) }, 1, { NO_DEVICE } },
         { "half-made: the row does not say attached", true, { A }, NULL,
-          { { { A }, { 1 }, false, RECONCILE_DETACH } }, 1, { NO_DEVICE } },
+          { { { A }, { 1 }, false, RECONCILE_DETACH, RECONCILE_HOLDER_IS_THERE } }, 1, { NO_DEVICE } },
         { "half-made, beside a whole one", true, { A }, NULL,
-          { { { A }, { 1 }, false, RECONCILE_DETACH }, ONE(A, 1, RECONCILE_KEEP) }, 2, { 1 } },
+          { { { A }, { 1 }, false, RECONCILE_DETACH, RECONCILE_HOLDER_IS_THERE }, ONE(A, 1, RECONCILE_KEEP) }, 2, { 1 } },
         { "rows that contradict each other in the id", true, { A }, NULL,
           { ONE(A, 1, RECONCILE_KEEP), ONE(A, 7, RECONCILE_DETACH) }, 2, { 1 } },
+        { "holder gone", true, { A }, NULL, { OVER(A, 1, RECONCILE_DETACH) }, 1, { NO_DEVICE } },
+        { "holder gone, beside one that is there", true, { A }, NULL,
+          { OVER(A, 1, RECONCILE_DETACH), ONE(A, 1, RECONCILE_KEEP) }, 2, { 1 } },
+        { "holder gone, and no descriptor", true, { NULL }, NULL, { OVER(A, 1, RECONCILE_DETACH) }, 1, { NO_DEVICE } },
+        { "holder gone, and the device too", true, { A }, A, { OVER(A, 1, RECONCILE_LOSE) }, 1, { NO_DEVICE } },
+        { "holder gone, half-made", true, { A }, NULL,
+          { { { A }, { 1 }, false, RECONCILE_DETACH, RECONCILE_HOLDER_IS_OVER } }, 1, { NO_DEVICE } },
+        { "of the holder nothing can be told", true, { A }, NULL, { UNTOLD(A, 1, RECONCILE_KEEP) }, 1, { 1 } },
+        { "of the holder nothing can be told, and no descriptor", true, { NULL }, NULL, { UNTOLD(A, 1, RECONCILE_DETACH) }, 1,
+          { NO_DEVICE } },
+        { "of the holder nothing can be told, device gone", true, { A }, A, { UNTOLD(A, 1, RECONCILE_LOSE) }, 1, { NO_DEVICE } },
         { "no id", true, { A }, NULL, { ONE(A, 0, RECONCILE_DETACH) }, 1, { NO_DEVICE } },
-        { "no device", true, { A }, NULL, { { { NULL }, { 0 }, true, RECONCILE_DETACH } }, 1, { NO_DEVICE } },
+        { "no device", true, { A }, NULL, { { { NULL }, { 0 }, true, RECONCILE_DETACH, RECONCILE_HOLDER_IS_THERE } }, 1, { NO_DEVICE } },
 };
 
 static bool is_gone(const char *address, void *userdata) {
@@ -81,6 +95,7 @@ START_TEST(test_verdicts) {
                         .device_ids = e->attachments[i].ids,
                         .n_devices = n,
                         .is_attached = e->attachments[i].is_attached,
+                        .holder = e->attachments[i].holder,
                 };
         }
         for (int round = 0; round < 2; round++) { /* judged anew it comes to the same */

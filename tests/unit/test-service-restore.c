@@ -6,9 +6,10 @@
  */
 #include <fcntl.h>
 #include <string.h>
+#include <signal.h>
 #include <unistd.h>
 
-#include "service-fixture.h"
+#include "holders.h"
 #include "suite.h"
 
 #define KEPT_MAX 16
@@ -388,6 +389,71 @@ START_TEST(test_device_is_gone) {
 }
 END_TEST
 
+/* On FIRST, with one number attached. */
+static uint32_t make_held(struct init_request request) {
+        struct refusal refusal = {};
+
+        request.uid = 1000;
+        request.privileged = true;
+        request.mode = MODE_MEDIATED;
+        request.devices = DEVICES(FIRST);
+        request.n_devices = 1;
+        ck_assert_msg(holder_try(&f, &request, &refusal) == 0, "%s", refusal.text);
+        return fixture_alloc_attached(&f, request.name);
+}
+
+/* Detached by the start and freed, whether the device is needed for others or not: seen detached, it need not cool. */
+START_TEST(test_holder_died_meanwhile) {
+        struct init_request request = holder_request("held", HOLD_PROCESS);
+        pid_t pid = holder_child();
+        struct core_stats stats;
+        uint32_t held;
+
+        request.hold_pid = (uint32_t) pid;
+        held = make_held(request);
+        if (_i == 1) {
+                fixture_mediated(&f, 1000, "stays", HOLD_BOOT, DEVICES(FIRST));
+                two = fixture_alloc_attached(&f, "stays");
+        }
+        fixture_stop(&f);
+        holder_kill(pid, SIGKILL, true);
+        ck_assert_msg(start(0) == 0, "%s", f.refusal.text);
+        expect_restored((unsigned) _i, 1, 0);
+        ck_assert_ptr_null(fixture_get(&f, "held"));
+        ck_assert_ptr_null(fake_kernel_attachment(&f.kernel, FIRST, held));
+        ck_assert_int_eq(fake_kernel_has_open(&f.kernel, FIRST), _i == 1);
+        if (_i == 1)
+                ck_assert_int_eq(fixture_state(&f, "stays", two), ROW_ATTACHED);
+        core_get_stats(service_core(f.service), &stats);
+        ck_assert_uint_eq(stats.n_cooling, 0);
+        restart();
+        expect_restored((unsigned) _i, 0, 0);
+}
+END_TEST
+
+/* Its descriptor did not come back. */
+START_TEST(test_holder_cannot_be_told) {
+        struct init_request request = holder_request("held", HOLD_FD);
+        char name[32];
+        uint32_t held;
+        int ends[2];
+
+        ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+        request.hold_fd = ends[0];
+        held = make_held(request);
+        (void) snprintf(name, sizeof(name), "hold-%llu", (unsigned long long) fixture_get(&f, "held")->id);
+        ck_assert_ptr_nonnull(find_kept(name));
+        fixture_stop(&f);
+        drop_fd(name, NULL);
+        ck_assert_msg(start(0) == 0, "%s", f.refusal.text);
+        ck_assert(!service_hold_is_watched(fixture_get(&f, "held")));
+        expect_restored(1, 0, 0);
+        ck_assert_int_eq(fixture_state(&f, "held", held), ROW_ATTACHED);
+        ck_assert_int_eq(close(ends[0]), 0);
+        ck_assert_int_eq(close(ends[1]), 0);
+}
+END_TEST
+
 /* A start that the table refuses is none: it says so, harms nobody's DMA, and the next one does all of it. */
 START_TEST(test_table_refuses) {
         unsigned n;
@@ -489,6 +555,9 @@ int main(void) {
         tcase_add_test(tc, test_iommufd_is_not_kept);
         tcase_add_loop_test(tc, test_device_is_not_adopted, 0, 4);
         tcase_add_loop_test(tc, test_device_is_gone, 0, 2);
+        if (has_pidfds())
+                tcase_add_loop_test(tc, test_holder_died_meanwhile, 0, 2);
+        tcase_add_test(tc, test_holder_cannot_be_told);
         tcase_add_loop_test(tc, test_table_refuses, 0, 2);
         tcase_add_loop_test(tc, test_kernel_refuses, 0, 24);
         tcase_add_test(tc, test_table_comes_first);
