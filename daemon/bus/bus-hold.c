@@ -188,22 +188,30 @@ bool bus_hold_is_watched(const struct bus *bus, const struct consumer *c) {
         return mb && mb->is_ready && name_of(mb, c->holder) && !mb->has_missed && !find_question(mb, c->holder);
 }
 
+static int sort_holder(struct message_bus *mb, const char *holder, char **earlier, size_t *n_earlier) {
+        if (strncmp(holder, BUS_HOLDER_PREFIX, strlen(BUS_HOLDER_PREFIX)) != 0)
+                return 0;
+        if (name_of(mb, holder))
+                return ask_for(mb, holder);
+        earlier[*n_earlier] = strdup(holder);
+        return earlier[(*n_earlier)++] ? 0 : -ENOMEM;
+}
+
 /* Those of now are asked for; the others are the caller's to end, and to free. */
 static int sort_holders(struct message_bus *mb, char **earlier, size_t *n_earlier) {
-        struct core *core = service_core(mb->link.bus->service);
+        struct service *service = mb->link.bus->service;
+        struct core *core = service_core(service);
+        const char *holder;
 
         for (struct consumer *c = core_consumer_next(core, NULL); c; c = core_consumer_next(core, c)) {
-                int r;
+                int r = c->ended || c->hold != HOLD_CONNECTION ? 0 : sort_holder(mb, c->holder, earlier, n_earlier);
 
-                if (c->ended || c->hold != HOLD_CONNECTION || strncmp(c->holder, BUS_HOLDER_PREFIX, strlen(BUS_HOLDER_PREFIX)) != 0)
-                        continue;
-                if (!name_of(mb, c->holder)) {
-                        earlier[*n_earlier] = strdup(c->holder);
-                        if (!earlier[(*n_earlier)++])
-                                return -ENOMEM;
-                        continue;
-                }
-                r = ask_for(mb, c->holder);
+                if (r < 0)
+                        return r;
+        }
+        for (size_t i = 0; (holder = service_tenant_holder(service, i)); i++) {
+                int r = sort_holder(mb, holder, earlier, n_earlier);
+
                 if (r < 0)
                         return r;
         }
@@ -213,12 +221,15 @@ static int sort_holders(struct message_bus *mb, char **earlier, size_t *n_earlie
 /* The end of one may commit, which frees consumers: nobody walks their list meanwhile. */
 int bus_hold_settle(struct message_bus *mb) {
         _cleanup_free_ char **earlier = NULL;
+        struct service *service = mb->link.bus->service;
         struct core_stats stats;
-        size_t n = 0;
+        size_t n = 0, n_tenants = 0;
         int r;
 
-        core_get_stats(service_core(mb->link.bus->service), &stats);
-        earlier = calloc(stats.n_consumers + 1, sizeof(*earlier));
+        core_get_stats(service_core(service), &stats);
+        while (service_tenant_holder(service, n_tenants))
+                n_tenants++;
+        earlier = calloc(stats.n_consumers + n_tenants + 1, sizeof(*earlier));
         if (!earlier)
                 return -ENOMEM;
         r = sort_holders(mb, earlier, &n);

@@ -164,8 +164,12 @@ static struct absent *find(const struct peer_holds *p, const char *holder) {
         return NULL;
 }
 
+static bool is_peer(const char *holder) {
+        return strncmp(holder, PEER_HOLDER_PREFIX, strlen(PEER_HOLDER_PREFIX)) == 0;
+}
+
 static bool is_held_by_peer(const struct consumer *c) {
-        return c->hold == HOLD_CONNECTION && strncmp(c->holder, PEER_HOLDER_PREFIX, strlen(PEER_HOLDER_PREFIX)) == 0;
+        return c->hold == HOLD_CONNECTION && is_peer(c->holder);
 }
 
 /* Without the inode they are of an earlier pasidd. */
@@ -186,23 +190,36 @@ bool peer_hold_is_watched(const struct peer_holds *p, const struct consumer *c) 
         return !p->has_missed || listener_has_holder(p->bus->listener, c->holder);
 }
 
+static int list_holder(struct peer_holds *p, const char *holder) {
+        _cleanup_free_ char *copy = NULL;
+        struct caller process = {};
+        struct absent *a;
+
+        if (find(p, holder) || listener_has_holder(p->bus->listener, holder))
+                return 0;
+        if (!read_holder(holder, &process)) {
+                log_warning("The holder \"%s\" is unreadable; what it holds stays until Exit", holder);
+                return 0;
+        }
+        copy = strdup(holder);
+        process.holder = copy;
+        return copy ? absent_add(p, &process, &a) : -ENOMEM;
+}
+
 /* Each holder that is not connected. */
 static int list_absents(struct peer_holds *p) {
-        struct core *core = service_core(p->bus->service);
-        struct absent *a;
+        struct service *service = p->bus->service;
+        struct core *core = service_core(service);
+        const char *holder;
         int r;
 
         for (struct consumer *c = core_consumer_next(core, NULL); c; c = core_consumer_next(core, c)) {
-                struct caller process = { .holder = c->holder };
-
-                if (c->ended || !is_held_by_peer(c) || find(p, c->holder) || listener_has_holder(p->bus->listener, c->holder))
-                        continue;
-                if (!read_holder(c->holder, &process)) {
-                        log_warning("Consumer \"%s\" of uid %u has the unreadable holder \"%s\"; it stays until Exit", c->name,
-                                    (unsigned) c->uid, c->holder);
-                        continue;
-                }
-                r = absent_add(p, &process, &a);
+                r = c->ended || !is_held_by_peer(c) ? 0 : list_holder(p, c->holder);
+                if (r < 0)
+                        return r;
+        }
+        for (size_t i = 0; (holder = service_tenant_holder(service, i)); i++) {
+                r = is_peer(holder) ? list_holder(p, holder) : 0;
                 if (r < 0)
                         return r;
         }
@@ -243,7 +260,7 @@ bool peer_hold_return(struct peer_holds *p, const struct caller *caller) {
                         log_error("Consumers of process %d could not be given back to it: %s", (int) caller->pid, strerror(-r));
                         continue;
                 }
-                log_info("Process %d came back for %d consumer%s", (int) caller->pid, r, plural(r));
+                log_info("Process %d came back, which holds %d consumer%s", (int) caller->pid, r, plural(r));
                 TAILQ_REMOVE(&p->absents, a, entry);
                 (void) absent_free(a);
                 returned = true;

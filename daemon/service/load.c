@@ -191,13 +191,17 @@ static int on_mapping(const struct store_mapping *m, void *userdata) {
         return restore_mapping(m, ((struct load *) userdata)->restore);
 }
 
+static int on_tenant(const struct store_tenant *t, void *userdata) {
+        return tenants_load(((struct load *) userdata)->service, t);
+}
+
 /* Of another boot nothing is in the kernel. */
 static int load_store(struct service *s, struct store *store, bool other_boot, struct restore *restore, struct refusal *refusal) {
         struct load load = { .service = s, .refusal = refusal, .other_boot = other_boot, .restore = restore,
                              .is_persistent = store == s->persistent_store };
         struct store_loader loader = {
                 .consumer = load_consumer, .row = load_row, .userdata = &load,
-                .attachment = other_boot ? NULL : on_attachment, .mapping = other_boot ? NULL : on_mapping,
+                .attachment = other_boot ? NULL : on_attachment, .mapping = other_boot ? NULL : on_mapping, .tenant = on_tenant,
         };
         int r = 0;
 
@@ -243,7 +247,9 @@ int service_load(struct service *s, bool persistent_other_boot, struct stored_fd
         if (r >= 0)
                 r = restore_run(s, &restore, stored, n_stored, refusal);
         restore_done(&restore);
-        if (r >= 0)
+        if (r >= 0) {
                 tell_losses(s);
+                tenants_settle(s);
+        }
         return r;
 }

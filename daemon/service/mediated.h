@@ -192,6 +192,9 @@ void mappings_free(struct attachment *a);
 bool tenants_have(const struct service *s, const char *address);
 void tenants_holder_gone(struct service *s, const char *holder);
 int tenants_holder_rename(struct service *s, const char *from, const char *to);
+int tenants_load(struct service *s, const struct store_tenant *row); /* -ENOMEM */
+/* Both tables are loaded: those whose consumer has ended are forgotten. */
+void tenants_settle(struct service *s);
 void tenants_done(struct service *s);
 
 /* pasids.c */

@@ -190,11 +190,14 @@ uint64_t service_pinned_bytes(const struct service *s, const struct consumer *c)
 
 /*
  * A device for somebody who attaches by himself; both fds are the caller's. DeviceBusy while pasidd or another
- * holder has it. Once consumer has ended or, if that is NULL, service_holder_gone() names holder, as of connection
- * holds, others may have the device, as soon as the kernel agrees that it is not in use.
+ * holder has it; StorageFull, StorageFailed: the table has to know first whose it is. Once consumer has ended or, if
+ * that is NULL, service_holder_gone() names holder, as of connection holds, others may have the device, as soon as
+ * the kernel agrees that it is not in use.
  */
 int service_open_device(struct service *s, const char *address, const char *holder, const struct consumer *consumer,
                         int *ret_device, int *ret_iommufd, struct refusal *refusal);
+/* Of those that have a device not for a consumer's life, one after the other: who they are. NULL: no more. */
+const char *service_tenant_holder(const struct service *s, size_t n);
 /* It did not reach whom it was opened for; its fds are the caller's to close. */
 void service_take_back_device(struct service *s, const char *address);
 enum device_held {

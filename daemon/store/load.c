@@ -289,5 +289,6 @@ int store_load(struct store *store, const struct store_loader *loader, struct re
         r = compare_claims(&reading, refusal);
         if (r < 0)
                 return r;
-        return load_attachments(reading.s, loader, refusal);
+        r = load_attachments(reading.s, loader, refusal);
+        return r < 0 ? r : load_tenants(reading.s, loader, refusal);
 }

@@ -42,6 +42,7 @@ static const char drop_cooling_sql[] =
 static const char drop_all_sql[] =
         FORGET_KERNEL_SQL
         "DELETE FROM pasid;"
+        "DELETE FROM tenant;"
         "DELETE FROM consumer_device;"
         "DELETE FROM consumer;"
         "DELETE FROM history;";

@@ -98,6 +98,14 @@ static const char attachment_4_sql[] =
 #define DEVICE_VENDOR_SQL "vendor INTEGER NOT NULL DEFAULT 0"
 #define DEVICE_DEVICE_SQL "device INTEGER NOT NULL DEFAULT 0"
 
+/* And who was given a device to attach by himself: a consumer, or with 0 for that whoever it was opened for. */
+#define TENANT_SQL \
+        "CREATE TABLE tenant (" \
+        "  address TEXT PRIMARY KEY," \
+        "  consumer INTEGER NOT NULL," \
+        "  holder TEXT NOT NULL" \
+        ") STRICT, WITHOUT ROWID;"
+
 /* Times are microseconds: since CLOCK_REALTIME, freed CLOCK_BOOTTIME. home and space: -1 is the whole host. */
 static const char schema_sql[] =
         "PRAGMA application_id = " NUMBER_TEXT(SCHEMA_APPLICATION_ID) ";"
@@ -158,7 +166,8 @@ static const char schema_sql[] =
         "FROM consumer;"
         MAPPING_SQL
         ATTACHMENT_SQL
-        HISTORY_SQL;
+        HISTORY_SQL
+        TENANT_SQL;
 
 /* From the oldest on; a schema change adds one here, and makes the same change in schema_sql. */
 static const struct migration migrations[] = {
@@ -166,7 +175,7 @@ static const struct migration migrations[] = {
         { .from = 2, .sql = "ALTER TABLE pasid ADD COLUMN held INTEGER;" HISTORY_SQL },
         { .from = 3, .sql = attachment_4_sql },
         { .from = 4, .sql = "ALTER TABLE consumer_device ADD COLUMN " DEVICE_VENDOR_SQL ";"
-                            "ALTER TABLE consumer_device ADD COLUMN " DEVICE_DEVICE_SQL ";" },
+                            "ALTER TABLE consumer_device ADD COLUMN " DEVICE_DEVICE_SQL ";" TENANT_SQL },
 };
 
 int schema_create(sqlite3 *db) {

@@ -51,6 +51,8 @@ enum statement {
         STATEMENT_MAPPING_ADD,
         STATEMENT_MAPPING_REMOVE,
         STATEMENT_MAPPINGS_REMOVE,
+        STATEMENT_TENANT_SET,
+        STATEMENT_TENANT_REMOVE,
         STATEMENT_HISTORY_ADD,
         STATEMENT_HISTORY_THIN,
         STATEMENT_HISTORY_TRIM,
@@ -186,6 +188,11 @@ static inline const char *column_text(sqlite3_stmt *stmt, int column) {
 
 /* load-attachments.c: when all rows have been read */
 int load_attachments(struct sqlite_store *s, const struct store_loader *loader, struct refusal *refusal);
+
+/* tenants.c */
+int store_tenant_set(struct store *store, const struct store_tenant *t, struct refusal *refusal);
+int store_tenant_remove(struct store *store, const char *address, struct refusal *refusal);
+int load_tenants(struct sqlite_store *s, const struct store_loader *loader, struct refusal *refusal);
 
 /* rows.c, consumers.c, attachments.c, history.c, load.c, remap.c: the operations */
 int store_need_transaction(struct sqlite_store *s, const char *doing, struct refusal *refusal);

@@ -44,6 +44,8 @@ static const char *const statement_sql[STATEMENT_MAX_] = {
                 "INSERT INTO mapping (consumer, pasid, iova, length, flags) VALUES (?, ?, ?, ?, ?)",
         [STATEMENT_MAPPING_REMOVE] = "DELETE FROM mapping WHERE consumer = ? AND pasid = ? AND iova = ?",
         [STATEMENT_MAPPINGS_REMOVE] = "DELETE FROM mapping WHERE consumer = ? AND pasid = ?",
+        [STATEMENT_TENANT_SET] = "INSERT OR REPLACE INTO tenant (address, consumer, holder) VALUES (?, ?, ?)",
+        [STATEMENT_TENANT_REMOVE] = "DELETE FROM tenant WHERE address = ?",
         [STATEMENT_HISTORY_ADD] =
                 ("INSERT INTO history (first, last, uid, consumer, devices, since, until, reason) "
                  "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),

@@ -54,6 +54,13 @@ struct store_mapping {
         uint32_t flags;        /* of Map */
 };
 
+/* That a device was given to somebody who attaches by himself. Strings live until the callback returns. */
+struct store_tenant {
+        const char *address;
+        uint64_t consumer; /* id, of a consumer of either table; 0: the holder's */
+        const char *holder; /* as of connection holds */
+};
+
 /* That somebody held the numbers first..last, and does so no more. Strings live until the callback returns. */
 struct store_history {
         uint32_t first, last;
@@ -74,6 +81,7 @@ struct store_loader {
         /* After all rows; NULL: not wanted. Attachments by consumer and number, then mappings, by address as well. */
         int (*attachment)(const struct store_attachment *a, void *userdata);
         int (*mapping)(const struct store_mapping *m, void *userdata);
+        int (*tenant)(const struct store_tenant *t, void *userdata); /* after those, by address; NULL: not wanted */
         void *userdata;
 };
 
@@ -123,6 +131,10 @@ struct store_ops {
                               struct refusal *refusal);
         /* The kernel's objects are gone: so are all attachments and mappings. The rows' states are the caller's. */
         int (*forget_kernel)(struct store *s, struct refusal *refusal);
+
+        /* In place of the one that the device has, if any. */
+        int (*tenant_set)(struct store *s, const struct store_tenant *t, struct refusal *refusal);
+        int (*tenant_remove)(struct store *s, const char *address, struct refusal *refusal);
 
         /* Of the same numbers, the youngest per_pasid are kept. */
         int (*history_add)(struct store *s, const struct store_history *h, uint32_t per_pasid, struct refusal *refusal);

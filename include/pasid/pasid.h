@@ -710,8 +710,9 @@ int pasid_unmap(struct pasid_consumer *consumer, uint32_t pasid, uint64_t iova, 
  * EINVAL address is none; ENODEV no such device; EMEDIUMTYPE it cannot use
  * PASIDs, or the daemon itself may not open it (the sentence says why, and the
  * mend); EBUSY somebody has it open, or its reset does not end;
- * ENXIO it is gone; EACCES the caller may not use it; EOPNOTSUPP the
- * connection cannot pass descriptors; any call; errors of fcntl(2).
+ * ENXIO it is gone; EFBIG the table has no room to note whose it is; EACCES
+ * the caller may not use it; EOPNOTSUPP the connection cannot pass
+ * descriptors; any call; errors of fcntl(2).
  * Source: VFIO_DEVICE_BIND_IOMMUFD's two descriptors. Since 0.1.
  */
 int pasid_device_open(struct pasid_client *client, const char *address, int *ret_device, int *ret_iommufd);

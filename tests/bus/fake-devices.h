@@ -20,6 +20,14 @@
 #define device_error(c, error, text, path, member, ...) \
         client_error(__FILE__, __LINE__, c, error, text, path, PASIDD_IFACE_DEVICE, member, __VA_ARGS__)
 
+#define TRANSPORTS BUS_KIND_MAX_
+
+#define SKIP_UNLESS_AVAILABLE(kind)                                              \
+        do {                                                                     \
+                if (!bus_kind_is_available(kind))                                \
+                        SKIP("the program of this message bus is not installed"); \
+        } while (0)
+
 /* A running daemon on the fake kernel. */
 static inline struct fixture *fake_begin(enum bus_kind kind, const char *config) {
         struct fixture *f = fixture_new(config);
@@ -45,4 +53,11 @@ static inline void tell_refuse(struct fixture *f, const char *call, int error, u
 /* Of the first device, and there until Exit; the path is to be freed. */
 static inline char *init_mediated(struct client *c, const char *name) {
         return init_ok(c, name, 3, "mode", "s", "mediated", "hold", "s", "boot", "devices", "as", 1, FIRST);
+}
+
+/* how: as the property has it, "" for by nobody */
+static inline bool is_held(struct client *c, const char *device, const char *how) {
+        _cleanup_free_ char *held = property_string(c, device, PASIDD_IFACE_DEVICE, "Held");
+
+        return strcmp(held, how) == 0;
 }

@@ -12,7 +12,6 @@
 
 #include "fake-devices.h"
 
-#define TRANSPORTS BUS_KIND_MAX_
 #define PAGE UINT64_C(4096)
 
 static void tell_busy(struct fixture *f, unsigned times) {

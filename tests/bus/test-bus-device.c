@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The mediated mode and Open over the wire, on a kernel that does what the
- * test tells it: what is answered, and who is told.
+ * The mediated mode over the wire, on a kernel that does what the test tells
+ * it: what is answered, and who is told.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -17,20 +17,6 @@
 #include "signals.h"
 
 #define PAGE 4096ULL
-#define TRANSPORTS BUS_KIND_MAX_
-
-#define SKIP_UNLESS_AVAILABLE(kind)                                              \
-        do {                                                                     \
-                if (!bus_kind_is_available(kind))                                \
-                        SKIP("the program of this message bus is not installed"); \
-        } while (0)
-
-static bool is_held(struct client *c, const char *device, const char *how) {
-        _cleanup_free_ char *held = property_string(c, device, PASIDD_IFACE_DEVICE, "Held");
-
-        return strcmp(held, how) == 0;
-}
-
 static int new_memory(void) {
         int fd = memfd_create("memory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
@@ -231,133 +217,6 @@ START_TEST(pinned_bytes_are_limited) {
         ck_assert_int_eq(daemon_wait_notice(f->daemon, "RELOADING=1"), 0);
         ck_assert_int_eq(daemon_wait_notice(f->daemon, "READY=1"), 0);
         (void) map_ok(&c, path, pasid, memory, 0, 0x3000, 7);
-        client_close(&c);
-        fixture_free(f);
-}
-END_TEST
-
-static void open_ok(struct client *c, const char *device) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        struct stat device_stat, iommufd_stat;
-        int fd, iommufd;
-
-        client_ok(__FILE__, __LINE__, c, &reply, device, PASIDD_IFACE_DEVICE, "Open", "a{sv}", 0);
-        ck_assert_int_gt(sd_bus_message_read(reply, "hh", &fd, &iommufd), 0);
-        ck_assert_int_eq(fstat(fd, &device_stat), 0);
-        ck_assert_int_eq(fstat(iommufd, &iommufd_stat), 0);
-        ck_assert_uint_ne(device_stat.st_ino, iommufd_stat.st_ino);
-}
-
-/* Open gives the device to one, until that one is gone. */
-START_TEST(opened) {
-        enum bus_kind kind = (enum bus_kind) _i;
-        struct fixture *f;
-        struct client holder, other;
-        int n_fds;
-
-        SKIP_UNLESS_AVAILABLE(kind);
-        f = fake_begin(kind, NULL);
-        holder = client_new(f);
-        other = client_new(f);
-        ping_ok(&holder);
-        ping_ok(&other);
-        n_fds = process_count_fds(f->daemon->pid);
-        open_ok(&holder, FIRST_PATH);
-        ck_assert(is_held(&other, FIRST_PATH, "tenant"));
-        await(process_count_fds(f->daemon->pid) <= n_fds); /* both were sent, and closed */
-        device_error(&other, E("DeviceBusy"), FIRST, FIRST_PATH, "Open", "a{sv}", 0);
-        open_ok(&other, SECOND_PATH);
-        client_close(&holder);
-        await(is_held(&other, FIRST_PATH, ""));
-        ck_assert(is_held(&other, SECOND_PATH, "tenant"));
-        open_ok(&other, FIRST_PATH);
-        ck_assert_uint_eq(fixture_kernel_did(f, "tenant " FIRST), 2);
-        client_close(&other);
-        fixture_free(f);
-}
-END_TEST
-
-static void sleep_long(struct child *self, _unused_ void *userdata) {
-        child_ready(self);
-        child_wait(self);
-}
-
-/* For the life of a consumer, which is that of a process here: who opened it may go. */
-START_TEST(opened_for_consumer) {
-        enum bus_kind kind = (enum bus_kind) _i;
-        struct fixture *f;
-        struct client holder, other;
-        struct child child = {};
-        _cleanup_free_ char *path = NULL;
-
-        SKIP_UNLESS_AVAILABLE(kind);
-        f = fake_begin(kind, NULL);
-        holder = client_new(f);
-        other = client_new(f);
-        child = child_start(sleep_long, NULL);
-        child_await_ready(&child);
-        path = init_ok(&holder, "vm", 2, "hold", "s", "process", "pid", "u", (uint32_t) child.pid);
-        client_ok(__FILE__, __LINE__, &holder, NULL, FIRST_PATH, PASIDD_IFACE_DEVICE, "Open", "a{sv}", 1, "consumer", "o", path);
-        client_close(&holder);
-        device_error(&other, E("DeviceBusy"), FIRST, FIRST_PATH, "Open", "a{sv}", 0);
-        ck_assert(is_held(&other, FIRST_PATH, "tenant"));
-        ck_assert_int_eq(kill(child.pid, SIGKILL), 0); /* a zombie is gone, too */
-        await(is_held(&other, FIRST_PATH, ""));
-        open_ok(&other, FIRST_PATH);
-        child_kill(&child);
-        device_error(&other, E("NoSuchConsumer"), "for whose life", SECOND_PATH, "Open", "a{sv}", 1, "consumer", "o", path);
-        device_error(&other, E("NoSuchConsumer"), "/org/pasidd1", SECOND_PATH, "Open", "a{sv}", 1, "consumer", "o", PASIDD_PATH);
-        device_error(&other, E_ARGS, "takes \"o\"", SECOND_PATH, "Open", "a{sv}", 1, "consumer", "s", "vm");
-        ck_assert(is_held(&other, SECOND_PATH, ""));
-        client_close(&other);
-        fixture_free(f);
-}
-END_TEST
-
-START_TEST(opened_for_anothers_consumer) {
-        _cleanup_free_ char *config = NULL, *path = NULL;
-        struct fixture *f;
-        struct client root, stranger;
-        gid_t gid;
-
-        SKIP_UNLESS_ROOT();
-        config = config_with_group("[Device " FIRST "]\nAllowUsers=60001\n", &gid);
-        f = fake_begin(BUS_NONE, config);
-        root = client_direct(f);
-        stranger = client_direct_as_member(f, 60001, 60001, gid);
-        path = init_ok(&root, "vm", 2, "hold", "s", "boot", "devices", "as", 1, FIRST);
-        device_error(&stranger, E_ACCESS, "\"vm\"", FIRST_PATH, "Open", "a{sv}", 1, "consumer", "o", path);
-        ck_assert(is_held(&root, FIRST_PATH, ""));
-        open_ok(&stranger, FIRST_PATH);
-        client_close(&stranger);
-        client_close(&root);
-        fixture_free(f);
-}
-END_TEST
-
-START_TEST(open_is_refused) {
-        struct fixture *f = fake_begin(BUS_NONE, NULL);
-        struct client c = client_direct(f), mute = {};
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        _cleanup_free_ char *path = init_mediated(&c, "vm");
-
-        consumer_ok(&c, NULL, path, "Attach", "u", alloc_ok(&c, path, 0, 0));
-        device_error(&c, E("DeviceBusy"), FIRST, FIRST_PATH, "Open", "a{sv}", 0); /* at once: it would not pass */
-        device_error(&c, E_ARGS, "force", SECOND_PATH, "Open", "a{sv}", 1, "force", "b", 1);
-        device_error(&c, E("NoSuchDevice"), THIRD, THIRD_PATH, "Open", "a{sv}", 0);
-
-        /* nobody gets it who can't, or does not want to */
-        ck_assert_int_ge(sd_bus_new(&mute.bus), 0);
-        ck_assert_int_ge(sd_bus_set_address(mute.bus, f->daemon->address), 0);
-        ck_assert_int_ge(sd_bus_negotiate_fds(mute.bus, false), 0);
-        ck_assert_int_ge(sd_bus_start(mute.bus), 0);
-        device_error(&mute, E("Unsupported"), "file descriptors", SECOND_PATH, "Open", "a{sv}", 0);
-        ck_assert_int_ge(sd_bus_message_new_method_call(c.bus, &m, NULL, SECOND_PATH, PASIDD_IFACE_DEVICE, "Open"), 0);
-        ck_assert_int_ge(sd_bus_message_append(m, "a{sv}", 0), 0);
-        ck_assert_int_ge(sd_bus_message_set_expect_reply(m, 0), 0);
-        ck_assert_int_ge(sd_bus_send(c.bus, m, NULL), 0);
-        ck_assert(is_held(&c, SECOND_PATH, ""));
-        client_close(&mute);
         client_close(&c);
         fixture_free(f);
 }
@@ -580,10 +439,6 @@ int main(void) {
         tcase_add_test(mediated, arguments_of_map);
         tcase_add_test(mediated, pinned_bytes_are_limited);
         tcase_add_test(mediated, checked);
-        tcase_add_loop_test(device, opened, 0, TRANSPORTS);
-        tcase_add_loop_test(device, opened_for_consumer, 0, TRANSPORTS);
-        tcase_add_test(device, opened_for_anothers_consumer);
-        tcase_add_test(device, open_is_refused);
         tcase_add_loop_test(device, requested_back, 0, TRANSPORTS);
         tcase_add_test(device, gone);
         tcase_add_test(device, requested_back_while_idle);

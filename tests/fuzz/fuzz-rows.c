@@ -23,6 +23,7 @@ static const struct {
         { "consumer_device", "consumer, n", { "consumer", "n", "address", "space", "max_pasid", "vendor", "device" } },
         { "attachment", "consumer, pasid", { "consumer", "pasid", "ioas", "devices" } },
         { "mapping", "consumer, pasid, iova", { "consumer", "pasid", "iova", "length", "flags" } },
+        { "tenant", "address", { "address", "consumer", "holder" } },
         { "meta", "key", { "key", "value" } },
         { "history", "n", { "n", "first", "last", "uid", "consumer", "devices", "since", "until", "reason" } },
 };

@@ -51,6 +51,8 @@ PASS_ON(attachment_remove, (struct store *s, uint64_t consumer, uint32_t pasid, 
 PASS_ON(mapping_add, (struct store *s, const struct store_mapping *m, struct refusal *refusal), (real, m, refusal))
 PASS_ON(mapping_remove, (struct store *s, uint64_t consumer, uint32_t pasid, uint64_t iova, struct refusal *refusal),
         (real, consumer, pasid, iova, refusal))
+PASS_ON(tenant_set, (struct store *s, const struct store_tenant *t, struct refusal *refusal), (real, t, refusal))
+PASS_ON(tenant_remove, (struct store *s, const char *address, struct refusal *refusal), (real, address, refusal))
 PASS_ON(history_add, (struct store *s, const struct store_history *h, uint32_t per_pasid, struct refusal *refusal),
         (real, h, per_pasid, refusal))
 PASS_ON(history_trim, (struct store *s, uint32_t entries, struct refusal *refusal), (real, entries, refusal))
@@ -117,6 +119,8 @@ static const struct store_ops fault_ops = {
         .attachment_remove = attachment_remove_or_fail,
         .mapping_add = mapping_add_or_fail,
         .mapping_remove = mapping_remove_or_fail,
+        .tenant_set = tenant_set_or_fail,
+        .tenant_remove = tenant_remove_or_fail,
         .history_add = history_add_or_fail,
         .history_trim = history_trim_or_fail,
         .history_read = history_read_or_fail,

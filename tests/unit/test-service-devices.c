@@ -403,106 +403,6 @@ START_TEST(test_device_goes_before_the_commit) {
 }
 END_TEST
 
-static int open_device(const char *address, const char *holder, int *ret_device, int *ret_iommufd) {
-        struct refusal refusal = {};
-        int r = service_open_device(f.service, address, holder, NULL, ret_device, ret_iommufd, &refusal);
-
-        ck_assert_int_eq(refusal.code, -r);
-        return r;
-}
-
-START_TEST(test_open) {
-        _cleanup_close_ int device = -EBADF, iommufd = -EBADF;
-        int other = -EBADF, another = -EBADF;
-        unsigned n_calls;
-        uint32_t pasid;
-
-        ck_assert_int_eq(open_device("0000:7f:00.0", "peer:a", &other, &another), -ENODEV);
-        ck_assert_int_eq(open_device("0000:03:00.0", "peer:a", &other, &another), -EMEDIUMTYPE);
-        ck_assert_int_eq(service_device_held(f.service, "0000:01:00.0"), DEVICE_HELD_NOT);
-        fake_kernel_fail(&f.kernel, 1, ENOBUFS);
-        ck_assert_int_eq(open_device("0000:01:00.0", "peer:a", &other, &another), -ENOBUFS);
-        fake_kernel_fail(&f.kernel, 0, 0);
-        ck_assert_int_eq(service_device_held(f.service, "0000:01:00.0"), DEVICE_HELD_NOT);
-        ck_assert_int_eq(open_device("0000:01:00.0", "peer:a", &device, &iommufd), 0);
-        ck_assert(device >= 0 && iommufd >= 0);
-        ck_assert_int_eq(service_device_held(f.service, "0000:01:00.0"), DEVICE_HELD_TENANT);
-        ck_assert_int_eq(open_device("0000:01:00.0", "peer:b", &other, &another), -EBUSY);
-        ck_assert_int_eq(open_device("0000:01:00.0", "peer:a", &other, &another), -EBUSY);
-
-        /* The other way in is closed as well, and nothing of the try stays. */
-        fixture_mediated(&f, 1000, "vm", HOLD_BOOT, DEVICES("0000:04:00.0", "0000:01:00.0"));
-        ck_assert_int_eq(service_alloc_mapped(f.service, vm(), &(struct alloc_request) { .count = 1 }, NULL, NULL, &pasid,
-                                              &(struct refusal) {}), -EBUSY);
-        ck_assert_uint_eq(f.kernel.n_objects, 0);
-        ck_assert_int_eq(service_holder_gone(f.service, "peer:b", "holder-gone"), 0);
-        ck_assert_int_eq(service_device_held(f.service, "0000:01:00.0"), DEVICE_HELD_TENANT);
-        ck_assert_int_eq(service_holder_gone(f.service, "peer:a", "holder-gone"), 0);
-        ck_assert_int_eq(service_device_held(f.service, "0000:01:00.0"), DEVICE_HELD_NOT);
-
-        /* Its fds live on elsewhere: the kernel says so. */
-        f.kernel.devices[0].is_taken = true;
-        ck_assert_int_eq(open_device("0000:01:00.0", "peer:b", &other, &another), -EBUSY);
-        ck_assert_int_eq(service_alloc_mapped(f.service, vm(), &(struct alloc_request) { .count = 1 }, NULL, NULL, &pasid,
-                                              &(struct refusal) {}), -EBUSY);
-        f.kernel.devices[0].is_taken = false;
-        (void) fixture_alloc_attached(&f, "vm");
-        ck_assert_int_eq(service_device_held(f.service, "0000:01:00.0"), DEVICE_HELD_MEDIATED);
-        n_calls = f.kernel.n_calls;
-        ck_assert_int_eq(open_device("0000:01:00.0", "peer:b", &other, &another), -EBUSY);
-        ck_assert_int_eq(open_device("0000:04:00.0", "peer:b", &other, &another), -EBUSY);
-        ck_assert_uint_eq(f.kernel.n_calls, n_calls); /* whom pasidd has it for need not be told by the kernel */
-        ck_assert_int_eq(other, -EBADF);
-        ck_assert_int_eq(another, -EBADF);
-        fixture_expect_consistent(&f);
-        leave("vm");
-        ck_assert_int_eq(open_device("0000:01:00.0", "peer:b", &other, &another), 0);
-        (void) close_fd(other);
-        (void) close_fd(another);
-        ck_assert_uint_eq(f.kernel.n_opened_for_tenants, 2);
-}
-END_TEST
-
-static int open_for(const char *address, const char *consumer) {
-        int device = -EBADF, iommufd = -EBADF;
-        struct refusal refusal = {};
-        int r = service_open_device(f.service, address, "peer:a", fixture_get(&f, consumer), &device, &iommufd, &refusal);
-
-        ck_assert_int_eq(refusal.code, -r);
-        (void) close_fd(device);
-        (void) close_fd(iommufd);
-        return r;
-}
-
-/* Given for a consumer's life: the connection is of no matter. */
-START_TEST(test_open_for_consumer) {
-        int other = -EBADF, another = -EBADF;
-
-        fixture_mediated(&f, 1000, "vm", HOLD_BOOT, DEVICES("0000:04:00.0"));
-        fixture_mediated(&f, 1000, "vm-2", HOLD_BOOT, DEVICES("0000:04:00.0"));
-        ck_assert_int_eq(open_for("0000:01:00.0", "vm"), 0);
-        ck_assert_int_eq(open_for("0000:01:00.0", "vm-2"), -EBUSY);
-        ck_assert_int_eq(service_holder_gone(f.service, "peer:a", "holder-gone"), 0);
-        ck_assert_int_eq(service_device_held(f.service, "0000:01:00.0"), DEVICE_HELD_TENANT);
-        ck_assert_int_eq(open_for("0000:01:00.0", "vm-2"), -EBUSY);
-        leave("vm");
-        ck_assert_int_eq(service_device_held(f.service, "0000:01:00.0"), DEVICE_HELD_NOT);
-        ck_assert_int_eq(open_for("0000:01:00.0", "vm-2"), 0);
-        leave("vm-2");
-
-        /* Still in the table for its cooling number: ended all the same. */
-        fixture_mediated(&f, 1000, "vm", HOLD_BOOT, DEVICES("0000:04:00.0"));
-        ck_assert_int_eq(open_for("0000:01:00.0", "vm"), 0);
-        ck_assert_int_eq(service_alloc(f.service, vm(), &(struct alloc_request) { .count = 1 }, NULL, &(uint32_t) { 0 },
-                                       &(struct refusal) {}), 0);
-        leave("vm");
-        ck_assert_int_eq(open_device("0000:01:00.0", "peer:b", &other, &another), 0);
-        (void) close_fd(other);
-        (void) close_fd(another);
-        ck_assert_uint_eq(f.kernel.n_opened_for_tenants, 4);
-}
-END_TEST
-
 int main(void) {
         Suite *suite = suite_create("service-devices");
         TCase *tc = tcase_create("devices");
@@ -523,8 +423,6 @@ int main(void) {
         tcase_add_test(tc, test_news_are_gathered);
         tcase_add_test(tc, test_device_becomes_unusable);
         tcase_add_test(tc, test_device_goes_before_the_commit);
-        tcase_add_test(tc, test_open);
-        tcase_add_test(tc, test_open_for_consumer);
         suite_add_tcase(suite, tc);
         return suite_run(suite);
 }

@@ -339,7 +339,7 @@ static void compare_private(struct fixture *f, const struct core *core) {
 
 char *describe_store(struct fixture *f) {
         struct loading loading = {};
-        const struct store_loader loader = { load_consumer, load_row, load_attachment, load_mapping, &loading };
+        const struct store_loader loader = { load_consumer, load_row, load_attachment, load_mapping, NULL, &loading };
         char *text;
         int r;
 

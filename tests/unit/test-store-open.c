@@ -486,6 +486,8 @@ START_TEST(a_contradictory_table_is_refused) {
                 "UPDATE consumer_device SET space = 1 << 31 WHERE space = 2",
                 "UPDATE consumer_device SET max_pasid = -1",
                 "UPDATE consumer_device SET vendor = 65536",
+                "INSERT INTO tenant VALUES (hex(zeroblob(12)), 0, 'peer:1:2:3:4')",
+                "INSERT INTO tenant VALUES ('0000:01:00.0', -1, 'peer:1:2:3:4')",
                 "UPDATE consumer_device SET device = -1",
                 "UPDATE consumer_device SET address = hex(zeroblob(12))",
                 "DELETE FROM consumer_device",

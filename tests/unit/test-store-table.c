@@ -141,6 +141,68 @@ START_TEST(ids_are_learnt) {
 }
 END_TEST
 
+static int note_tenant(const struct store_tenant *t, void *userdata) {
+        char *text = userdata;
+        size_t n = strlen(text);
+
+        (void) snprintf(text + n, 256 - n, "%s %llu %s;", t->address, (unsigned long long) t->consumer, t->holder);
+        return 0;
+}
+
+static int any_consumer(const struct consumer_spec *spec, void *userdata) {
+        return 0;
+}
+
+static int any_row(const struct store_row *row, void *userdata) {
+        return 0;
+}
+
+static void expect_tenants(const char *expected) {
+        char text[256] = "";
+
+        ck_assert_int_eq(f.store->ops->load(f.store, &(struct store_loader) { .consumer = any_consumer, .row = any_row,
+                                            .tenant = note_tenant, .userdata = text }, &f.refusal), 0);
+        ck_assert_str_eq(text, expected);
+}
+
+static void set_tenant(const char *address, uint64_t consumer, const char *holder) {
+        begin(&f);
+        ck_assert_int_eq(f.store->ops->tenant_set(f.store, &(struct store_tenant) { address, consumer, holder }, &f.refusal), 0);
+        ck_assert_int_eq(f.store->ops->commit(f.store, &f.refusal), 0);
+}
+
+START_TEST(tenants_come_back) {
+        populate();
+        expect_tenants("");
+        set_tenant("0000:02:00.0", 0, "peer:1:2:3:4");
+        set_tenant("0000:01:00.0", 7, "");
+        expect_tenants("0000:01:00.0 7 ;0000:02:00.0 0 peer:1:2:3:4;");
+        set_tenant("0000:02:00.0", 0, "bus:x::1.5");
+        begin(&f);
+        ck_assert_int_eq(f.store->ops->tenant_remove(f.store, "0000:01:00.0", &f.refusal), 0);
+        f.store->ops->rollback(f.store);
+        fixture_close(&f);
+        fixture_open(&f);
+        expect_tenants("0000:01:00.0 7 ;0000:02:00.0 0 bus:x::1.5;");
+        begin(&f);
+        ck_assert_int_eq(f.store->ops->tenant_remove(f.store, "0000:01:00.0", &f.refusal), 0);
+        expect_refusal(&f, f.store->ops->tenant_remove(f.store, "0000:01:00.0", &f.refusal), EIO, "who has a device", NULL);
+        ck_assert_int_eq(f.store->ops->commit(f.store, &f.refusal), 0);
+        expect_tenants("0000:02:00.0 0 bus:x::1.5;");
+        expect_same(&f);
+}
+END_TEST
+
+/* What was given away is gone with the boot. */
+START_TEST(tenants_die_with_the_boot) {
+        set_tenant("0000:02:00.0", 0, "peer:1:2:3:4");
+        fixture_close(&f);
+        f.boot_id = BOOT_B;
+        fixture_open(&f);
+        expect_tenants(f.durable ? "0000:02:00.0 0 peer:1:2:3:4;" : ""); /* the durable one never has any */
+}
+END_TEST
+
 static int no_row(const struct store_row *row, void *userdata) {
         ck_abort_msg("a row in an empty table");
         return 0;
@@ -387,6 +449,8 @@ static void add_cases(Suite *suite, const char *name, SFun setup) {
         tcase_add_test(tc, a_state_forgets_private_data);
         tcase_add_test(tc, consumers_end);
         tcase_add_test(tc, ids_are_learnt);
+        tcase_add_test(tc, tenants_come_back);
+        tcase_add_test(tc, tenants_die_with_the_boot);
         tcase_add_test(tc, a_callback_ends_the_loading);
         tcase_add_test(tc, a_rollback_leaves_nothing);
         tcase_add_test(tc, savepoints_wall_requests_off);
