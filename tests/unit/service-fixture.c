@@ -53,7 +53,7 @@ int fixture_start(struct fixture *f) {
                 .n_stored = f->n_stored,
                 .kernel = &f->kernel.kernel,
                 .commit_priority = SD_EVENT_PRIORITY_NORMAL + 10,
-                .retry_usec = 1000,
+                .retry_usec = FIXTURE_RETRY_USEC,
                 .sweep_usec = f->sweep_usec,
                 .get_moment = get_fake_moment,
                 .clock_userdata = f,

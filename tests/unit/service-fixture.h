@@ -12,6 +12,7 @@
 #include "service/service.h"
 
 #define NEWS_MAX 4096
+#define FIXTURE_RETRY_USEC 50000U /* between two tries: time enough for a test to see the first */
 
 struct fixture {
         char dir[64];

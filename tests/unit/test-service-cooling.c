@@ -125,7 +125,7 @@ START_TEST(test_timer) {
         ck_assert_uint_eq(counters->n_failed_commits, 1);
 
         refusing->commit_code = 0;
-        f.now.boottime_usec += 1000;
+        f.now.boottime_usec += FIXTURE_RETRY_USEC;
         fixture_run_until(&f, count_cooling() == 0 && !service_is_pending(f.service));
         fixture_expect_consistent(&f);
 }
