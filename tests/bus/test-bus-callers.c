@@ -90,7 +90,7 @@ static pid_t start_caller(void) {
                 (void) pause();
 }
 
-static void put(const struct fixture *f, const char *text, const char *format, ...) {
+static void _printf_(3, 4) put(const struct fixture *f, const char *text, const char *format, ...) {
         char name[128], path[512];
         va_list ap;
 

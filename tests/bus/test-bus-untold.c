@@ -162,7 +162,7 @@ START_TEST(unreadable_holders) {
         client_close(&c);
         set_holders(f, "UPDATE consumer SET holder = iif(name = 'junk', 'peer:junk', 'peer:0:0:1:0')", 2);
         fixture_start(f);
-        ck_assert(daemon_log_has(f->daemon, "unreadable holder \"peer:junk\""));
+        ck_assert(daemon_log_has(f->daemon, "holder \"peer:junk\" is unreadable"));
         c = client_direct(f);
         ck_assert(is_state(&c, junk, "unknown"));
         await(!consumer_exists(&c, geteuid(), "no-pid", NULL)); /* it did not come back in time */
