@@ -5,8 +5,7 @@
  * that leaves the daemon idle at times, and with one that does not.
  *
  * On a machine with few processors the hostile client also takes the time that
- * the others and the daemon would have; no daemon can mend that. So calls are
- * timed by the clock on the wall and by how long the daemon itself has worked.
+ * the others and the daemon would have; no daemon can mend that.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,7 +38,6 @@ struct honest {
         char *path;
         uint32_t pasid; /* 0: to be allocated */
         double sent;    /* 0: no call is under way */
-        double sent_at_work;
         double next;
         struct crowd *crowd;
 };
@@ -47,7 +45,7 @@ struct honest {
 struct crowd {
         struct honest clients[HONEST];
         clockid_t work; /* the daemon's */
-        double *times, *work_times;
+        double *times;
         size_t n_times, n_allocated;
 };
 
@@ -73,11 +71,9 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (crowd->n_times == crowd->n_allocated) {
                 crowd->n_allocated = crowd->n_allocated * 2 + 1024;
                 crowd->times = reallocarray(crowd->times, crowd->n_allocated, sizeof(*crowd->times));
-                crowd->work_times = reallocarray(crowd->work_times, crowd->n_allocated, sizeof(*crowd->work_times));
-                if (!crowd->times || !crowd->work_times)
+                if (!crowd->times)
                         bench_fail("times", ENOMEM);
         }
-        crowd->work_times[crowd->n_times] = work_of(crowd->work) - h->sent_at_work;
         crowd->times[crowd->n_times++] = bench_now() - h->sent;
         h->sent = 0;
         return 1;
@@ -87,7 +83,6 @@ static void ask(struct honest *h) {
         int r;
 
         h->sent = bench_now();
-        h->sent_at_work = work_of(h->crowd->work);
         if (h->pasid == 0)
                 r = sd_bus_call_method_async(h->bus, NULL, NULL, h->path, PASIDD_IFACE_CONSUMER, "Alloc", on_reply, h, "uuaya{sv}", 0U,
                                              0U, 0, 0);
@@ -116,12 +111,8 @@ static void take_replies(struct crowd *crowd, double until) {
                 }
 }
 
-struct medians {
-        double time, work; /* seconds */
-};
-
-/* Of what was asked in one round. */
-static struct medians run_round(struct crowd *crowd, double pace) {
+/* The median of what was asked in one round, in seconds. */
+static double run_round(struct crowd *crowd, double pace) {
         double end = bench_now() + ROUND_SEC;
         bool is_waiting = true;
 
@@ -145,7 +136,7 @@ static struct medians run_round(struct crowd *crowd, double pace) {
                 }
                 take_replies(crowd, first);
         }
-        return (struct medians) { bench_median(crowd->times, crowd->n_times), bench_median(crowd->work_times, crowd->n_times) };
+        return bench_median(crowd->times, crowd->n_times);
 }
 
 static int ignore(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -283,27 +274,25 @@ static void wait_until_idle(const struct crowd *crowd) {
 }
 
 static void compare(struct crowd *crowd, const struct hostility *h, const struct bench_daemon *d, const char *path, double pace) {
-        double alone[ROUNDS], beside[ROUNDS], ratios[ROUNDS], work_ratios[ROUNDS];
+        double alone[ROUNDS], beside[ROUNDS], ratios[ROUNDS];
         int status;
 
         for (int i = 0; i < ROUNDS; i++) {
-                struct medians a = run_round(crowd, pace), b;
-                pid_t pid = begin_hostility(h, d, path);
+                pid_t pid;
 
+                alone[i] = run_round(crowd, pace);
+                pid = begin_hostility(h, d, path);
                 (void) run_round(crowd, pace); /* until it is at it */
-                b = run_round(crowd, pace);
+                beside[i] = run_round(crowd, pace);
                 if (waitpid(pid, &status, WNOHANG) != 0)
                         bench_fail(h->name, ECHILD);
                 (void) kill(pid, SIGKILL);
                 (void) waitpid(pid, &status, 0);
-                alone[i] = a.time;
-                beside[i] = b.time;
-                ratios[i] = b.time / a.time;
-                work_ratios[i] = b.work / a.work;
+                ratios[i] = beside[i] / alone[i];
                 wait_until_idle(crowd);
         }
-        printf("%-44s %-6s %9.0f %9.0f %8.2f %8.2f\n", h->name, pace > 0 ? "paced" : "busy", bench_median(alone, ROUNDS) * 1e6,
-               bench_median(beside, ROUNDS) * 1e6, bench_median(ratios, ROUNDS), bench_median(work_ratios, ROUNDS));
+        printf("%-44s %-6s %9.0f %9.0f %8.2f\n", h->name, pace > 0 ? "paced" : "busy", bench_median(alone, ROUNDS) * 1e6,
+               bench_median(beside, ROUNDS) * 1e6, bench_median(ratios, ROUNDS));
         (void) fflush(stdout);
 }
 
@@ -337,8 +326,7 @@ int main(int argc, char **argv) {
         }
         if (clock_getcpuclockid(d.pid, &crowd.work) != 0)
                 bench_fail("the daemon's clock", ENOENT);
-        printf("%-44s %-6s %9s %9s %8s %8s\n", "100 honest clients beside one hostile", "load", "alone us", "beside us", "ratio",
-               "of work");
+        printf("%-44s %-6s %9s %9s %8s\n", "100 honest clients beside one hostile", "load", "alone us", "beside us", "ratio");
         for (size_t i = 0; i < ELEMENTSOF(hostilities); i++)
                 for (int busy = 0; busy < 2; busy++)
                         if (argc < 2 || strstr(hostilities[i].name, argv[1]))
@@ -348,7 +336,6 @@ int main(int argc, char **argv) {
                 free(crowd.clients[i].path);
         }
         free(crowd.times);
-        free(crowd.work_times);
         free(path);
         bench_daemon_stop(&d);
         bench_daemon_done(&d);
