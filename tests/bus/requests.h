@@ -44,6 +44,8 @@ void scene_begin(struct scene *s);
 /* After the daemon came back. */
 void scene_connect(struct scene *s);
 void scene_end(struct scene *s);
+/* Connects, and returns when the daemon listens. */
+void scene_let_in(struct scene *s);
 /* A consumer for the request, and what else it needs. False: nothing, the request needs root. */
 bool scene_prepare(struct scene *s, const struct request *request);
 /* Ends what is left of it. */
