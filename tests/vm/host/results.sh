@@ -17,7 +17,7 @@ record_result() {
 
 # MACHINE TEST...: reads the guest's console from stdin, shows it, and records each test. Counts what came to an end in $ended.
 read_console() {
-        local machine=$1 line word name status current='' begin=$SECONDS
+        local machine=$1 line word name status current='' begin=$SECONDS begin_test
         local -A seen=()
 
         shift
@@ -28,10 +28,12 @@ read_console() {
                         current=$machine-${line#@@ begin }
                         : >"$logs/$current.tap"
                         say "=== $current"
+                        begin_test=$SECONDS
                         ;;
                 '@@ end '*)
                         read -r _ _ name status <<<"$line"
                         record_result "$machine-$name" "$status"
+                        say "=== $machine-$name: $((SECONDS - begin_test)) s"
                         seen[$name]=1
                         current=
                         ;;
