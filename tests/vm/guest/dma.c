@@ -24,6 +24,7 @@
 
 #define DEVICES "/sys/bus/pci/devices/"
 #define REGISTERS "/sys/kernel/debug/iommu/intel/iommu_regset"
+#define PAUSE_MSEC 2
 
 enum { EXIT_DONE, EXIT_REFUSED, EXIT_USAGE, EXIT_BROKEN };
 
@@ -143,10 +144,11 @@ static uint32_t run_engine(const struct bar *bar, uint32_t pasid, enum engine_di
         return get32(bar, ENGINE_STATUS);
 }
 
+/* Between two transfers others have the processor, of which there may be one. */
 static bool is_stopped(void) {
         struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
 
-        return poll(&p, 1, 0) != 0;
+        return poll(&p, 1, PAUSE_MSEC) != 0;
 }
 
 /* One that reads something else than the first did has failed, too. */
@@ -188,7 +190,7 @@ static int usage(void) {
                        "dma ADDRESS PASID repeat IOVA LENGTH\n\n"
                        "PASID \"-\" sends the request without one. Prints \"done\" and what was read, or the\n"
                        "device's reason, which for \"fault\" is followed by what the IOMMU's tables lack.\n"
-                       "\"repeat\" says \"begun\", reads again and again until there is something on standard input or its\n"
+                       "\"repeat\" says \"begun\", reads hundreds of times a second until there is something on standard input or its\n"
                        "end, and prints how many transfers were done and how many not.\n"
                        "Exit status: 0 done, 1 not done, 2 bad arguments, 3 no such device.\n");
         return EXIT_USAGE;
