@@ -58,9 +58,8 @@ void reconcile(bool has_iommufd, struct reconcile_device *devices, size_t n_devi
 
                 if (has_lost_device(a, devices, n_devices, is_gone, userdata))
                         a->verdict = RECONCILE_LOSE;
-                else if (has_iommufd && a->is_attached && a->holder != RECONCILE_HOLDER_IS_OVER &&
-                         is_whole(a, devices, n_devices)) {
-                        a->verdict = RECONCILE_KEEP;
+                else if (has_iommufd && a->is_attached && is_whole(a, devices, n_devices)) {
+                        a->verdict = a->holder == RECONCILE_HOLDER_IS_OVER ? RECONCILE_END : RECONCILE_KEEP;
                         adopt(a, devices, n_devices);
                 } else
                         a->verdict = RECONCILE_DETACH;

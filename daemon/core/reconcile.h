@@ -25,8 +25,9 @@ struct reconcile_attachment {
 
         /* filled in */
         enum reconcile_verdict {
-                RECONCILE_DETACH, /* not attached everywhere any more, or for nobody: detach it where it still is, and say so */
+                RECONCILE_DETACH, /* not attached everywhere any more: detach it where it still is, and say so */
                 RECONCILE_KEEP,   /* nothing happened to it */
+                RECONCILE_END,    /* the same, but for nobody: it is taken over to be detached by its consumer's end, which can wait */
                 RECONCILE_LOSE,   /* a device of it is gone */
         } verdict;
 };

@@ -91,7 +91,7 @@ int iommufd_destroy(const struct system_calls *calls, int fd, uint32_t id, struc
         /* Gone is what it was to be: a pasidd that died between this and its table does it again. */
         if (r < 0 && r != -ENOENT)
                 return translate(KERNEL_CALL_DESTROY, r, refusal, "Object %u of the kernel was to be destroyed", id);
-        return 0;
+        return r < 0;
 }
 
 int iommufd_map_file(const struct system_calls *calls, int fd, uint32_t ioas, const struct kernel_mapping *m,

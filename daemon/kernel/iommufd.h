@@ -23,6 +23,7 @@ int iommufd_get_width(const struct system_calls *calls, int fd, uint32_t device,
 int iommufd_ioas_new(const struct system_calls *calls, int fd, uint32_t *ret, struct refusal *refusal);
 int iommufd_hwpt_new(const struct system_calls *calls, int fd, uint32_t device, uint32_t ioas, uint32_t *ret,
                      struct refusal *refusal);
+/* 1: there is none. */
 int iommufd_destroy(const struct system_calls *calls, int fd, uint32_t id, struct refusal *refusal);
 int iommufd_map_file(const struct system_calls *calls, int fd, uint32_t ioas, const struct kernel_mapping *m,
                      uint64_t *ret_iova, struct refusal *refusal);

@@ -101,7 +101,7 @@ struct kernel_ops {
         /* A page table that PASIDs can be attached to (IOMMU_HWPT_ALLOC_PASID), over an IOAS, for the IOMMU of d. */
         int (*hwpt_new)(struct kernel *k, const struct kernel_device *d, uint32_t ioas, uint32_t *ret,
                         struct refusal *refusal);
-        /* DeviceBusy: still in use. Succeeds for an id that is of nothing; but the kernel gives ids again. */
+        /* DeviceBusy: still in use. 1: the id is of nothing, which is as good; but the kernel gives ids again. */
         int (*destroy)(struct kernel *k, uint32_t id, struct refusal *refusal);
 
         /*

@@ -3,8 +3,8 @@
  * Page tables and address spaces that nobody needs any more, up to the moment
  * when the kernel has destroyed them. What it refuses is kept here and tried
  * again, after the next that it destroyed and by a timer; the memory in it is
- * pinned until then, and counts as its owner's. What is here when pasidd ends
- * is in no table, and for the next one to destroy (restore.c).
+ * pinned until then, and counts as its owner's. What is still here when pasidd
+ * ends is in no table, and for the next one to find and destroy (restore.c).
  */
 #include "service/mediated.h"
 
@@ -136,6 +136,13 @@ int leftovers_init(struct service *s) {
                 return r;
         (void) sd_event_source_set_description(s->leftover_source, "leftovers");
         return sd_event_source_set_enabled(s->leftover_source, SD_EVENT_OFF);
+}
+
+void leftovers_settle(struct service *s) {
+        if (TAILQ_EMPTY(&s->leftovers))
+                return;
+        (void) held_devices_settle(s);
+        leftovers_retry(s);
 }
 
 void leftovers_done(struct service *s) {

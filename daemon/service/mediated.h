@@ -138,6 +138,8 @@ uint64_t leftovers_pinned_of(const struct service *s, const struct consumer *c);
 /* The consumer's owner is another one. */
 void leftovers_change_owner(struct service *s, const struct consumer *c);
 int leftovers_init(struct service *s);
+/* Pasidd is about to end: once more, when no device is in the fd store that was to be out of it. */
+void leftovers_settle(struct service *s);
 void leftovers_done(struct service *s);
 
 /*

@@ -23,7 +23,7 @@
 #define IOMMUFD_NAME "iommufd"
 #define IOVA_END (UINT64_C(1) << 57) /* of the widest page tables there are, five levels */
 #define OBJECTS_MAX (1U << 24)
-#define HALF_MADE_MAX 300U           /* objects of one attachment that was being made: one IOAS, one page table for each device */
+#define UNUSED_IDS 1024U             /* so many in a row: there are no objects beyond */
 
 struct work {
         struct service *s;
@@ -199,6 +199,10 @@ static struct attached_device *find_attached(struct attachment *a, const char *a
         return NULL;
 }
 
+static bool is_taken_over(const struct reconcile_attachment *a) {
+        return a->verdict == RECONCILE_KEEP || a->verdict == RECONCILE_END;
+}
+
 static int keep(struct work *w, const struct loaded_attachment *loaded) {
         struct consumer *c = core_consumer_by_id(w->s->core, loaded->consumer);
         struct refusal refusal = {};
@@ -317,7 +321,7 @@ static void note_known(const struct work *w, bool *known) {
         for (size_t i = 0; i < w->restore->n_attachments; i++) {
                 const struct loaded_attachment *a = &w->restore->attachments[i];
 
-                if (w->attachments[i].verdict != RECONCILE_KEEP)
+                if (!is_taken_over(&w->attachments[i]))
                         continue;
                 known[a->ioas] = true;
                 for (size_t k = 0; k < a->n_devices; k++)
@@ -340,18 +344,35 @@ static uint32_t greatest_id(const struct work *w) {
         return id;
 }
 
-/* Ids are given from the lowest free one up. Page tables first: they hold their address space. */
+/*
+ * Ids are given from the lowest free one up. Beyond those of the table there may be what was half made, and what an earlier
+ * pasidd could not destroy of attachments that it forgot, however many: it ends where there is nothing for a long while.
+ */
+static uint32_t find_end(const struct service *s, uint32_t end) {
+        for (uint32_t id = end + 1; id - end <= UNUSED_IDS && id < OBJECTS_MAX; id++) {
+                int r = leftovers_have(s, id) ? -EBUSY : s->kernel->ops->destroy(s->kernel, id, NULL);
+
+                if (r == 0 || r == -EBUSY)
+                        end = id;
+        }
+        return end;
+}
+
+/* Page tables first: they hold their address space. */
 static void destroy_orphans(struct work *w) {
-        uint64_t end = (uint64_t) greatest_id(w) + HALF_MADE_MAX; /* of a damaged table it may be anything */
+        uint32_t end = greatest_id(w);
         _cleanup_free_ bool *known = NULL;
         struct service *s = w->s;
 
-        known = w->has_iommufd && end < OBJECTS_MAX ? calloc(end + 1, sizeof(*known)) : NULL;
+        if (!w->has_iommufd || end >= OBJECTS_MAX) /* of a damaged table it may be anything */
+                return;
+        end = find_end(s, end);
+        known = calloc((size_t) end + 1, sizeof(*known));
         if (!known)
                 return; /* they are pasidd's own, and reach nobody's memory */
         note_known(w, known);
         for (int round = 0; round < 2; round++)
-                for (uint32_t id = (uint32_t) end; id > 0; id--)
+                for (uint32_t id = end; id > 0; id--)
                         if (!known[id] && !leftovers_have(s, id)) /* those are tried again, and have their owner */
                                 (void) s->kernel->ops->destroy(s->kernel, id, NULL); /* most of them do not exist */
 }
@@ -379,7 +400,7 @@ static int settle(struct work *w, struct refusal *refusal) {
         for (size_t i = 0; i < w->restore->n_attachments; i++) {
                 struct reconcile_attachment *verdict = &w->attachments[i];
 
-                if (verdict->verdict == RECONCILE_KEEP && keep(w, &w->restore->attachments[i]) < 0)
+                if (is_taken_over(verdict) && keep(w, &w->restore->attachments[i]) < 0)
                         verdict->verdict = RECONCILE_DETACH;
         }
         r = add_mappings(w);
@@ -389,13 +410,11 @@ static int settle(struct work *w, struct refusal *refusal) {
                 const struct loaded_attachment *loaded = &w->restore->attachments[i];
                 enum reconcile_verdict verdict = w->attachments[i].verdict;
 
-                if (verdict == RECONCILE_KEEP) {
+                *(verdict == RECONCILE_KEEP ? &n_kept : verdict == RECONCILE_LOSE ? &n_lost : &n_detached) += 1;
+                if (is_taken_over(&w->attachments[i]))
                         unmap_gaps(mediation_find(core_consumer_by_id(w->s->core, loaded->consumer), loaded->pasid));
-                        n_kept++;
-                        continue;
-                }
-                *(verdict == RECONCILE_LOSE ? &n_lost : &n_detached) += 1;
-                r = let_go(w, loaded, verdict == RECONCILE_LOSE, refusal);
+                else
+                        r = let_go(w, loaded, verdict == RECONCILE_LOSE, refusal);
         }
         if (r < 0)
                 return r;

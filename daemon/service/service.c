@@ -178,6 +178,7 @@ struct service *service_free(struct service *s) {
         reaper_done(s);
         hotplug_done(s);
         tenants_done(s);
+        leftovers_settle(s);
         s->keeper = (struct fd_keeper) {}; /* what is kept is for the next pasidd: it is no more dropped */
         held_devices_done(s);
         leftovers_done(s);

@@ -330,8 +330,15 @@ static int fake_hwpt_new(struct kernel *kernel, _unused_ const struct kernel_dev
         return measure(kernel, UAPI_IOMMU_HWPT_ALLOC, new_id(kernel, ret, refusal));
 }
 
-static int fake_destroy(struct kernel *kernel, _unused_ uint32_t id, _unused_ struct refusal *refusal) {
-        return measure(kernel, UAPI_IOMMU_DESTROY, 0);
+/* What was destroyed before is not known here. */
+static int fake_destroy(struct kernel *kernel, uint32_t id, struct refusal *refusal) {
+        uint32_t last = 0;
+        int fd = -EBADF, r;
+
+        r = fake_get_iommufd(kernel, &fd, refusal);
+        if (r >= 0 && pread(fd, &last, sizeof(last), 0) < 0)
+                r = refuse(refusal, EIO, "The fake has lost its ids.");
+        return measure(kernel, UAPI_IOMMU_DESTROY, r < 0 ? r : id > last);
 }
 
 static int be_busy(struct kernel *kernel, unsigned long request, struct refusal *refusal) {

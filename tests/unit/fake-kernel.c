@@ -314,7 +314,7 @@ static int fake_destroy(struct kernel *kernel, uint32_t id, struct refusal *refu
 
         expect_msg(object || k->is_settling, "object %u was to be destroyed, which there is not", id);
         if (!object)
-                return 0;
+                return 1;
         if (is_refused(k, refusal))
                 return -k->code;
         if (is_in_use(k, object)) {
