@@ -103,8 +103,8 @@ static void release_holder(struct listener *l, const struct connection *gone) {
                         c->is_holder = c->is_heir = true;
                         r = service_holder_rename(bus->service, gone->caller.holder, c->caller.holder);
                         if (r < 0) {
-                                log_error("Consumers of process %d of uid %u could not be given to its other connection, and "
-                                          "stay until it ends: %s", (int) gone->caller.pid, (unsigned) gone->caller.uid, strerror(-r));
+                                log_error("Consumers of process %d of uid %u could not be given to its other connection, "
+                                          "which is tried again: %s", (int) gone->caller.pid, (unsigned) gone->caller.uid, strerror(-r));
                                 peer_hold_watch(bus->peer_holds, &gone->caller);
                         }
                         return;

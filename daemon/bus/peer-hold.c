@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "bus/connection.h"
 #include "bus/hold-again.h"
 #include "bus/listener.h"
 #include "log.h"
@@ -28,6 +29,7 @@ struct absent {
         int pidfd;
         sd_event_source *source; /* NULL: it could not be watched yet */
         bool is_logged;
+        bool is_refused; /* the table: the process is, or was, connected */
 };
 
 struct peer_holds {
@@ -84,13 +86,26 @@ static int on_exit_of_process(sd_event_source *source, int fd, uint32_t revents,
         return 0;
 }
 
+/* Its process is there, but the table has not taken that yet: see peer_hold_look_again(). */
+static struct connection *find_connected(const struct absent *a) {
+        struct connection *c;
+
+        TAILQ_FOREACH(c, listener_connections(a->holds->bus->listener), entry)
+                if (peer_is_same(&a->process, &c->caller))
+                        break;
+        return c;
+}
+
 static int on_time_over(sd_event_source *source, uint64_t usec, void *userdata) {
         struct peer_holds *p = userdata;
-        struct absent *a;
+        struct absent *a, *next;
 
         p->is_over = true;
-        while ((a = TAILQ_FIRST(&p->absents)))
-                give_up(p, a, "did not come back in time");
+        for (a = TAILQ_FIRST(&p->absents); a; a = next) {
+                next = TAILQ_NEXT(a, entry);
+                if (!find_connected(a))
+                        give_up(p, a, "did not come back in time");
+        }
         return 0;
 }
 
@@ -246,24 +261,32 @@ int peer_hold_settle(struct peer_holds *p) {
                                           on_time_over, p);
 }
 
+/* If the table refuses they keep the name that they have, by which the process is watched, and it is tried again. */
+static bool give_back(struct peer_holds *p, struct absent *a, const struct caller *caller) {
+        int r = service_holder_rename(p->bus->service, a->process.holder, caller->holder);
+
+        if (r < 0) {
+                if (!a->is_refused)
+                        log_error("Consumers of process %d could not be given back to it, which is tried again: %s", (int) caller->pid,
+                                  strerror(-r));
+                a->is_refused = true;
+                hold_again_arm(p->bus->hold_again);
+                return false;
+        }
+        log_info("Process %d came back, which holds %d consumer%s", (int) caller->pid, r, plural(r));
+        TAILQ_REMOVE(&p->absents, a, entry);
+        (void) absent_free(a);
+        return true;
+}
+
 bool peer_hold_return(struct peer_holds *p, const struct caller *caller) {
         struct absent *a, *next;
         bool returned = false;
-        int r;
 
         for (a = TAILQ_FIRST(&p->absents); a; a = next) {
                 next = TAILQ_NEXT(a, entry);
-                if (!peer_is_same(&a->process, caller))
-                        continue;
-                r = service_holder_rename(p->bus->service, a->process.holder, caller->holder);
-                if (r < 0) {
-                        log_error("Consumers of process %d could not be given back to it: %s", (int) caller->pid, strerror(-r));
-                        continue;
-                }
-                log_info("Process %d came back, which holds %d consumer%s", (int) caller->pid, r, plural(r));
-                TAILQ_REMOVE(&p->absents, a, entry);
-                (void) absent_free(a);
-                returned = true;
+                if (peer_is_same(&a->process, caller) && give_back(p, a, caller))
+                        returned = true;
         }
         return returned;
 }
@@ -271,13 +294,24 @@ bool peer_hold_return(struct peer_holds *p, const struct caller *caller) {
 void peer_hold_watch(struct peer_holds *p, const struct caller *caller) {
         struct absent *a;
 
+        hold_again_arm(p->bus->hold_again);
         if (absent_add(p, caller, &a) >= 0) {
+                a->is_refused = true;
                 wait_for(p, a);
                 return;
         }
         log_warning("Process %d, which holds consumers, cannot be watched: out of memory; it will be tried again", (int) caller->pid);
         p->has_missed = true;
-        hold_again_arm(p->bus->hold_again);
+}
+
+/* True: it is an absent no more. */
+static bool look_again(struct peer_holds *p, struct absent *a) {
+        struct connection *c = a->is_refused ? find_connected(a) : NULL;
+
+        if (!c || !give_back(p, a, &c->caller))
+                return false;
+        c->is_holder = c->is_heir = true;
+        return true;
 }
 
 void peer_hold_look_again(struct peer_holds *p) {
@@ -290,7 +324,7 @@ void peer_hold_look_again(struct peer_holds *p) {
         }
         for (a = TAILQ_FIRST(&p->absents); a; a = next) {
                 next = TAILQ_NEXT(a, entry);
-                if (!a->source)
+                if (!look_again(p, a) && !a->source)
                         wait_for(p, a);
         }
 }

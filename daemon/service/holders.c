@@ -143,13 +143,9 @@ static int on_retry(_unused_ sd_event_source *source, uint64_t usec, void *userd
         return 0;
 }
 
-int service_holder_rename(struct service *s, const char *from, const char *to) {
+static int rename_consumers(struct service *s, const char *from, const char *to) {
         int n = 0, r;
 
-        r = tenants_holder_rename(s, from, to);
-        if (r < 0)
-                return r;
-        service_prepare(s, s->runtime_store);
         for (struct consumer *c = core_consumer_next(s->core, NULL); c; c = core_consumer_next(s->core, c)) {
                 size_t mark = core_mark(s->core);
 
@@ -162,6 +158,23 @@ int service_holder_rename(struct service *s, const char *from, const char *to) {
                         return r;
                 n++;
         }
+        return n;
+}
+
+int service_holder_rename(struct service *s, const char *from, const char *to) {
+        int n, r;
+
+        r = tenants_rename_begin(s, from, to);
+        if (r < 0)
+                return r;
+        (void) service_flush(s); /* what others wait for is not undone with this */
+        n = rename_consumers(s, from, to);
+        if (n >= 0) {
+                r = service_commit(s, NULL);
+                n = r < 0 ? r : n;
+        } else
+                service_abandon(s);
+        tenants_rename_end(s, n >= 0);
         return n;
 }
 

@@ -193,7 +193,8 @@ void mappings_free(struct attachment *a);
 /* tenants.c */
 bool tenants_have(const struct service *s, const char *address);
 void tenants_holder_gone(struct service *s, const char *holder);
-int tenants_holder_rename(struct service *s, const char *from, const char *to);
+int tenants_rename_begin(struct service *s, const char *from, const char *to); /* -ENOMEM: nothing has begun */
+void tenants_rename_end(struct service *s, bool is_renamed);
 int tenants_load(struct service *s, const struct store_tenant *row); /* -ENOMEM */
 /* Both tables are loaded: those whose consumer has ended are forgotten. */
 void tenants_settle(struct service *s);

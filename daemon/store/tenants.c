@@ -31,7 +31,7 @@ int store_tenant_remove(struct store *store, const char *address, struct refusal
         if (r < 0)
                 return r;
         call_text(&call, address);
-        return call_run(&call, 1, "removing who has a device", refusal);
+        return call_run(&call, -1, "removing who has a device", refusal);
 }
 
 static int read_tenant(struct sqlite_store *s, sqlite3_stmt *stmt, const struct store_loader *loader, struct refusal *refusal) {

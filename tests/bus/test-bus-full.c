@@ -24,8 +24,12 @@ static bool can_mount(void) {
 }
 
 /* The daemon is started in our namespace, and sees what we see. */
-static struct fixture *begin(const char *directory, char path[static 512]) {
-        struct fixture *f = fixture_new("[Daemon]\nReuseDelaySec=3600\n");
+static struct fixture *begin(const char *directory, const char *more, char path[static 512]) {
+        _cleanup_free_ char *config = NULL;
+        struct fixture *f;
+
+        ck_assert_int_ge(asprintf(&config, "[Daemon]\nReuseDelaySec=3600\n%s", more), 0);
+        f = fixture_new(config);
 
         (void) snprintf(path, 512, "%s/%s", f->dir, directory);
         ck_assert_msg(mount("tmpfs", path, "tmpfs", 0, SMALL ",mode=755") == 0, "mount: %s", strerror(errno));
@@ -93,7 +97,7 @@ START_TEST(in_the_middle_of_alloc_many) {
 
         if (!can_mount())
                 SKIP("needs root and mount namespaces");
-        f = begin(tables[_i].directory, dir);
+        f = begin(tables[_i].directory, "", dir);
         c = client_direct(f);
         _cleanup_free_ char *path = init_ok(&c, "vm", 1, "hold", "s", tables[_i].hold);
         uint32_t kept = alloc_private_ok(&c, path, "kept", 4);
@@ -140,7 +144,7 @@ START_TEST(nothing_left_at_all) {
 
         if (!can_mount())
                 SKIP("needs root and mount namespaces");
-        f = begin(tables[_i].directory, dir);
+        f = begin(tables[_i].directory, "", dir);
         c = client_direct(f);
         _cleanup_free_ char *path = init_ok(&c, "vm", 1, "hold", "s", tables[_i].hold);
         (void) alloc_ok(&c, path, 0, 0);
@@ -186,7 +190,7 @@ START_TEST(shared_commits) {
 
         if (!can_mount())
                 SKIP("needs root and mount namespaces");
-        f = begin(tables[_i].directory, dir);
+        f = begin(tables[_i].directory, "", dir);
         c = client_direct(f);
         _cleanup_free_ char *path = init_ok(&c, "vm", 1, "hold", "s", tables[_i].hold);
         static const uint8_t data[PRIVATE_MAX] = { 3 };
@@ -281,6 +285,69 @@ START_TEST(start) {
 }
 END_TEST
 
+struct holding {
+        const struct fixture *f;
+        const char *name;
+        bool comes_back;
+};
+
+static void hold(struct child *self, void *userdata) {
+        const struct holding *h = userdata;
+        struct client c = client_direct(h->f);
+
+        free(init_ok(&c, h->name, 0));
+        child_ready(self);
+        child_wait(self);
+        client_close(&c);
+        if (!h->comes_back)
+                return;
+        c = client_direct(h->f);
+        ping_ok(&c);
+        child_ready(self);
+        child_wait(self);
+        client_close(&c);
+}
+
+/* Who comes back in time has come back, and is watched, whether the table can take his new name or not. */
+START_TEST(holder_comes_back) {
+        struct child back, away;
+        struct fixture *f;
+        struct client c;
+        char dir[512];
+
+        if (!can_mount())
+                SKIP("needs root and mount namespaces");
+        f = begin("run", "ReconnectSec=1\n", dir);
+        back = child_start(hold, &(struct holding) { f, "back", true });
+        away = child_start(hold, &(struct holding) { f, "away", false });
+        child_await_ready(&back);
+        child_await_ready(&away);
+        fixture_kill(f);
+        fixture_start(f);
+        fill(dir);
+        child_release(&back);
+        child_await_ready(&back);
+        await(daemon_log_has(f->daemon, "could not be given back to it"));
+        await(daemon_log_has(f->daemon, "did not come back in time") || daemon_log_has(f->daemon, "could not be ended"));
+        c = client_direct(f);
+        ck_assert(consumer_exists(&c, geteuid(), "back", NULL));
+        if (_i == 0) { /* while it can't be told */
+                child_finish(&back);
+                make_room(dir);
+        } else {
+                make_room(dir);
+                await(daemon_log_has(f->daemon, " came back, which holds 1 consumer"));
+                ck_assert(consumer_exists(&c, geteuid(), "back", NULL));
+                child_finish(&back);
+        }
+        await(!consumer_exists(&c, geteuid(), "back", NULL));
+        await(!consumer_exists(&c, geteuid(), "away", NULL));
+        child_finish(&away);
+        client_close(&c);
+        end(f, dir);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("bus-full");
         TCase *tcase = fixture_add_case(suite, "full");
@@ -290,5 +357,6 @@ int main(void) {
         tcase_add_loop_test(tcase, shared_commits, 0, 2);
         tcase_add_loop_test(tcase, damaged_under_the_daemon, 0, 2);
         tcase_add_loop_test(tcase, start, 0, 2);
+        tcase_add_loop_test(tcase, holder_comes_back, 0, 2);
         return fixture_main(suite);
 }

@@ -127,7 +127,7 @@ expect "those two and no others are inherited" 2 sh -c '
         plain=$(ls /proc/self/fd | wc -l)
         exec "$0" run --open "$1" sh -c "echo \$((\$(ls /proc/self/fd | wc -l) - $plain))"' "$ctl" $first
 fails "a device that there is not" 125 0000:09:00.0 "$ctl" run --open 0000:09:00.0 true
-fails "a device twice" 125 "is named twice\|given to another" "$ctl" run --open $first --open $first true
+fails "a device twice" 125 "is named twice\|given to the same holder" "$ctl" run --open $first --open $first true
 nothing_is_left "of these nothing either"
 
 mkfifo "$work/ready" "$work/ready.heard" "$work/ready.never"

@@ -4,9 +4,11 @@
  * time, whoever asks, for as long as he or a consumer lasts, and over a restart.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "service-fixture.h"
+#include "holders.h"
 #include "suite.h"
 
 static struct fixture f;
@@ -217,6 +219,107 @@ START_TEST(test_table_refuses_an_end) {
 }
 END_TEST
 
+/* What a consumer had that the Open itself finds without a holder: the row of the address is the next one's from then on. */
+START_TEST(test_given_on_by_a_sweep) {
+        struct init_request request = holder_request("piped", HOLD_FD);
+        int ends[2];
+
+        ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+        request.hold_fd = ends[0];
+        holder_init(&f, &request, 0);
+        ck_assert_int_eq(service_open_device(f.service, "0000:01:00.0", "peer:a", holder_get(&f, "piped"), &(int) { -EBADF },
+                                             &(int) { -EBADF }, &(struct refusal) {}), 0);
+        (void) close_fd(ends[1]);
+        expect_open_to("0000:01:00.0", "peer:b", 0);
+        ck_assert_ptr_null(holder_get(&f, "piped"));
+        expect_open_to("0000:02:00.0", "peer:c", 0); /* those that are over are looked for */
+        fixture_restart(&f);
+        expect_open_to("0000:01:00.0", "peer:d", -EBUSY);
+        gone("peer:b");
+        expect_open_to("0000:01:00.0", "peer:d", 0);
+        gone("peer:c");
+        fixture_restart(&f);
+        ck_assert_str_eq(service_tenant_holder(f.service, 0), "peer:d");
+        ck_assert_ptr_null(service_tenant_holder(f.service, 1));
+        (void) close_fd(ends[0]);
+}
+END_TEST
+
+/* An Exit that its table refuses, in the same batch as an Open of the consumer's device. */
+START_TEST(test_end_that_is_undone) {
+        struct fault_store *store = _i == 0 ? f.persistent : f.runtime;
+
+        fixture_mediated(&f, 1000, "stays", _i == 0 ? HOLD_PERSISTENT : HOLD_BOOT, DEVICES("0000:04:00.0"));
+        ck_assert_int_eq(open_for("0000:01:00.0", "stays"), 0);
+        store->commit_code = EFBIG;
+        ck_assert_int_eq(service_exit_consumer(f.service, fixture_get(&f, "stays"), "exit", &(struct refusal) {}), 0);
+        ck_assert_int_eq(service_device_held(f.service, "0000:01:00.0"), DEVICE_HELD_TENANT);
+        expect_open_to("0000:01:00.0", "peer:b", -EFBIG);
+        ck_assert(!fixture_get(&f, "stays")->ended);
+        gone("peer:a"); /* of a holder that has nothing, with that end under way or not */
+        store->commit_code = 0;
+        expect_open_to("0000:01:00.0", "peer:b", -EBUSY);
+        fixture_restart(&f);
+        expect_open_to("0000:01:00.0", "peer:b", -EBUSY);
+        leave("stays");
+        expect_open_to("0000:01:00.0", "peer:b", 0);
+}
+END_TEST
+
+/* A pasidd may have died between the table and the reply: who asks again gets it, unless the kernel says that he has. */
+START_TEST(test_asked_again_after_a_restart) {
+        fixture_mediated(&f, 1000, "vm", HOLD_BOOT, DEVICES("0000:04:00.0"));
+        expect_open_to("0000:01:00.0", "peer:a", 0);
+        ck_assert_int_eq(open_for("0000:02:00.0", "vm"), 0);
+        expect_open_to("0000:01:00.0", "peer:a", -EBUSY); /* it is known that he has it */
+        ck_assert_int_eq(open_for("0000:02:00.0", "vm"), -EBUSY);
+        fixture_restart(&f);
+        f.kernel.devices[0].is_taken = true;
+        expect_open_to("0000:01:00.0", "peer:a", -EBUSY);
+        f.kernel.devices[0].is_taken = false;
+        expect_open_to("0000:01:00.0", "peer:b", -EBUSY);
+        expect_open_to("0000:01:00.0", "peer:a", 0);
+        expect_open_to("0000:01:00.0", "peer:a", -EBUSY);
+        expect_open_to("0000:02:00.0", "peer:a", -EBUSY); /* the consumer's */
+        ck_assert_int_eq(open_for("0000:02:00.0", "vm"), 0);
+        ck_assert_int_eq(open_for("0000:02:00.0", "vm"), -EBUSY);
+        gone("peer:a");
+        leave("vm");
+        fixture_restart(&f);
+        ck_assert_int_eq(service_device_held(f.service, "0000:01:00.0"), DEVICE_HELD_NOT);
+        ck_assert_int_eq(service_device_held(f.service, "0000:02:00.0"), DEVICE_HELD_NOT);
+}
+END_TEST
+
+/* All of a holder is another's, or nothing is: begin, two changes, commit. */
+START_TEST(test_rename_is_refused) {
+        struct refusal refusal = {};
+
+        for (unsigned i = 0; i < 2; i++) {
+                struct init_request request = { .uid = 1000, .name = i == 0 ? "one" : "two", .hold = HOLD_CONNECTION,
+                                                .holder = "peer:a", .hold_fd = -EBADF };
+
+                ck_assert_msg(service_init_consumer(f.service, &request, &(struct consumer *) { NULL }, &refusal) == 0, "%s",
+                              refusal.text);
+        }
+        ck_assert_int_eq(service_flush(f.service), 0);
+        expect_open_to("0000:01:00.0", "peer:a", 0);
+        for (unsigned n = 1; n <= 4; n++) {
+                fault_store_fail(f.runtime, n, EFBIG);
+                ck_assert_int_eq(service_holder_rename(f.service, "peer:a", "peer:b"), -EFBIG);
+                ck_assert_str_eq(fixture_get(&f, "one")->holder, "peer:a");
+                ck_assert_str_eq(fixture_get(&f, "two")->holder, "peer:a");
+                ck_assert_str_eq(service_tenant_holder(f.service, 0), "peer:a");
+                fixture_expect_consistent(&f);
+        }
+        ck_assert_int_eq(service_holder_rename(f.service, "peer:a", "peer:b"), 2);
+        ck_assert(!service_is_pending(f.service));
+        ck_assert_str_eq(fixture_get(&f, "two")->holder, "peer:b");
+        ck_assert_str_eq(service_tenant_holder(f.service, 0), "peer:b");
+        fixture_expect_consistent(&f);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("service-tenants");
         TCase *tc = tcase_create("tenants");
@@ -228,6 +331,10 @@ int main(void) {
         tcase_add_test(tc, test_opened_over_a_restart);
         tcase_add_test(tc, test_table_refuses_an_open);
         tcase_add_loop_test(tc, test_table_refuses_an_end, 0, 2);
+        tcase_add_test(tc, test_given_on_by_a_sweep);
+        tcase_add_loop_test(tc, test_end_that_is_undone, 0, 2);
+        tcase_add_test(tc, test_asked_again_after_a_restart);
+        tcase_add_test(tc, test_rename_is_refused);
         suite_add_tcase(suite, tc);
         return suite_run(suite);
 }
