@@ -123,6 +123,17 @@ void call_abandon(struct link *link, sd_bus_message *m) {
         polkit_done(link->bus->polkit, m);
 }
 
+/* It is looked for when a signal of it is made, too, in the midst of whatever other message. */
+int call_refuse_object(struct link *link, const char *path, int r, const struct refusal *refusal, sd_bus_error *error) {
+        sd_bus_message *m = sd_bus_get_current_message(link->sd);
+        const char *asked = m ? sd_bus_message_get_path(m) : NULL;
+
+        if (asked && strcmp(asked, path) == 0)
+                metrics_count_refusal(link->bus, r, refusal);
+        call_abandon(link, m);
+        return error_from_refusal(error, r, refusal);
+}
+
 int call_cannot_find(struct link *link, int r) {
         if (link->is_direct)
                 connection_doom(connection_of(link), "what it asks for could not be looked up");

@@ -37,6 +37,8 @@ int call_answer(sd_bus_message *m, struct link *link, sd_bus_error *error, unsig
  * given any message.
  */
 void call_abandon(struct link *link, sd_bus_message *m);
+/* What the current message asks for is not there: its refusal is noted, and sd-bus answers with the error. */
+int call_refuse_object(struct link *link, const char *path, int r, const struct refusal *refusal, sd_bus_error *error);
 /* For connection_doom(): a client that has gone before its reply is no news. */
 const char *why_no_reply(int r);
 /* There is no memory to look for an object; sd-bus would look for some for an error, and leave the client waiting. */

@@ -111,10 +111,9 @@ static int find_consumer(sd_bus *sd, const char *path, const char *interface, vo
         if (r == 0)
                 return 0;
         if (!link->consumer) {
-                call_abandon(link, sd_bus_get_current_message(sd));
                 r = refuse(&refusal, ESRCH, "There is no consumer \"%s\" of uid %u; it ended, or Init was never called for it.",
                            link->name, (unsigned) link->uid);
-                return error_from_refusal(error, r, &refusal);
+                return call_refuse_object(link, path, r, &refusal, error);
         }
         *ret_found = link;
         return 1;

@@ -190,10 +190,9 @@ static int find_device(sd_bus *sd, const char *path, const char *interface, void
                 return 0;
         link->device = device_list_find(service_devices(link->bus->service), address);
         if (!link->device) {
-                call_abandon(link, sd_bus_get_current_message(sd));
                 r = refuse(&refusal, ENODEV, "There is no device \"%.40s\" here that could use PASIDs; "
                                              "`pasidctl devices` lists those there are.", address);
-                return error_from_refusal(error, r, &refusal);
+                return call_refuse_object(link, path, r, &refusal, error);
         }
         *ret_found = link;
         return 1;

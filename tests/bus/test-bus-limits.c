@@ -232,6 +232,25 @@ START_TEST(quotas) {
 }
 END_TEST
 
+/* What is not there refuses as well as a method does, each call once; signals about what is gone are no refusals. */
+START_TEST(refusals_of_objects) {
+        struct fixture *f = fixture_new_started("");
+        struct client c = client_direct(f);
+        _cleanup_free_ char *path = init_ok(&c, "vm", 0);
+
+        exit_ok(&c, path);
+        ck_assert_double_eq(metric(&c, "pasidd_refusals", "NoSuchConsumer"), 0);
+        for (int i = 0; i < 3; i++)
+                alloc_error(&c, E("NoSuchConsumer"), NULL, path, 0, 0);
+        ck_assert_double_eq(metric(&c, "pasidd_refusals", "NoSuchConsumer"), 3);
+        client_error(__FILE__, __LINE__, &c, E("NoSuchDevice"), NULL, PASIDD_DEVICE_PREFIX "/_30000_3a7f_3a00_2e0", PASIDD_IFACE_DEVICE,
+                     "Open", "a{sv}", 0);
+        ck_assert_double_eq(metric(&c, "pasidd_refusals", "NoSuchDevice"), 1);
+        client_close(&c);
+        fixture_free(f);
+}
+END_TEST
+
 static void reload(const struct fixture *f, const char *limits) {
         _cleanup_free_ char *text = NULL, *config = NULL;
         gid_t group;
@@ -393,6 +412,7 @@ int main(void) {
         tcase_add_test(told, connections);
         tcase_add_test(told, queued_bytes);
         tcase_add_test(told, quotas);
+        tcase_add_test(told, refusals_of_objects);
         tcase_add_test(reloaded, reload_per_uid);
         tcase_add_test(reloaded, reload_connections_per_uid);
         tcase_add_test(reloaded, reload_queued_bytes);
