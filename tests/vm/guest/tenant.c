@@ -268,7 +268,7 @@ static int cycle_step_by_step(struct tenant *t, const struct memory *m) {
         return r < 0 ? r : pasid_free(t->consumer, pasid);
 }
 
-static int cycle_at_once(struct tenant *t, const struct memory *m) {
+static int cycle_at_once(struct tenant *t, const struct memory *m, bool free_detaches) {
         struct pasid_alloc_options options = PASID_ALLOC_OPTIONS_INIT;
         struct pasid_mapping map = PASID_MAPPING_INIT;
         uint32_t pasid;
@@ -280,17 +280,20 @@ static int cycle_at_once(struct tenant *t, const struct memory *m) {
         map.flags = PASID_MAP_READ | PASID_MAP_WRITE | PASID_MAP_FIXED;
         options.map = &map;
         r = pasid_alloc(t->consumer, 0, 0, NULL, 0, &options, &pasid);
-        if (r >= 0)
+        if (r >= 0 && !free_detaches)
                 r = pasid_detach(t->consumer, pasid);
         return r < 0 ? r : pasid_free(t->consumer, pasid);
 }
 
-/* cycle COUNT MEMORY: alloc, attach, map, detach, free, over and over; every fourth in steps, and with an unmap */
+/*
+ * cycle COUNT MEMORY: alloc, attach, map, detach, free, over and over; every eighth in steps, and with an unmap, of the others
+ * every second with a detach of its own
+ */
 static int do_cycle(struct tenant *t, char **words) {
         const struct memory *m = &t->memories[number(words[2]) % MEMORIES_MAX];
 
         for (uint64_t i = number(words[1]); i > 0; i--) {
-                int r = i % 4 == 0 ? cycle_step_by_step(t, m) : cycle_at_once(t, m);
+                int r = i % 8 == 0 ? cycle_step_by_step(t, m) : cycle_at_once(t, m, i % 2 == 0);
 
                 if (r < 0)
                         return fail(t, r, true);
