@@ -29,8 +29,12 @@ static int init(struct pasid_client *client, const char *name, const struct doma
         return pasid_consumer_init(client, name, &options, ret);
 }
 
+static size_t private_size(const struct domain *d) {
+        return d->private_text ? strlen(d->private_text) : 0;
+}
+
 static int allocate(struct pasid_consumer *consumer, const struct domain *d) {
-        size_t size = d->private_text ? strlen(d->private_text) : 0;
+        size_t size = private_size(d);
         const void *data = size > 0 ? d->private_text : NULL;
         uint32_t *pasids, one;
         int r;
@@ -47,36 +51,60 @@ static int allocate(struct pasid_consumer *consumer, const struct domain *d) {
 
 struct comparison {
         const struct domain *domain;
+        struct pasid_consumer *consumer;
         uint32_t n;
 };
 
-static int compare_devices(const struct pasid_consumer_info *info, void *userdata) {
+/* With what init() asks for. As all callbacks here: 0: the same, 1: not. */
+static int compare_consumer(const struct pasid_consumer_info *info, void *userdata) {
         const struct domain *d = userdata;
         size_t n = 0;
 
+        if (info->hold != PASID_HOLD_BOOT || info->mode != PASID_MODE_ADVISORY)
+                return 1;
         while (n < d->n_devices && info->devices[n] && strcmp(info->devices[n], d->devices[n]) == 0)
                 n++;
         return n < d->n_devices || info->devices[n];
 }
 
-static int count_pasid(const struct pasid_info *info, void *userdata) {
+static int compare_private(struct pasid_consumer *consumer, const struct pasid_info *info, const struct domain *d) {
+        size_t wanted = private_size(d), size = 0;
+        _cleanup_free_ void *data = NULL;
+        int r;
+
+        if (info->private_bytes != wanted)
+                return 1;
+        if (wanted == 0)
+                return 0;
+        r = pasid_find(consumer, info->pasid, &data, &size, NULL);
+        if (r < 0)
+                return r == -ENOENT ? 1 : r;
+        return size != wanted || memcmp(data, d->private_text, wanted) != 0;
+}
+
+static int compare_pasid(const struct pasid_info *info, void *userdata) {
         struct comparison *c = userdata;
         const struct domain *d = c->domain;
 
         if (info->state == PASID_STATE_COOLING)
                 return 0;
         c->n++;
-        return d->min > 0 && (info->pasid < d->min || info->pasid > d->max);
+        /* One that is lost stays so, its device come back or not. */
+        if (info->state != PASID_STATE_ALLOCATED || c->n > d->count)
+                return 1;
+        if (d->min > 0 && (info->pasid < d->min || info->pasid > d->max))
+                return 1;
+        return compare_private(c->consumer, info, d);
 }
 
 /* 1: what was left of an earlier start is what is wanted now; 0: it is not. */
 static int is_as_wanted(struct pasid_consumer *consumer, const struct domain *d) {
-        struct comparison c = { .domain = d };
+        struct comparison c = { .domain = d, .consumer = consumer };
         int r;
 
-        r = pasid_consumer_describe(consumer, compare_devices, (void *) d);
+        r = pasid_consumer_describe(consumer, compare_consumer, (void *) d);
         if (r == 0)
-                r = pasid_for_each(consumer, count_pasid, &c);
+                r = pasid_for_each(consumer, compare_pasid, &c);
         return r < 0 ? r : r == 0 && c.n == d->count;
 }
 

@@ -78,6 +78,33 @@ tap_equal "one that wants others" "0 200 201" "$(hook prepare begin "$(variant "
 tap_equal "one that is running keeps what it has" "0 200 201" "$(hook reconnect begin)$(numbers)"
 tap_equal "one that wants another device" "0 200 201 0000:02:00.0" \
         "$(hook prepare begin "$(variant "count='2' min='200'" "<pasid:device>0000:02:00.0</pasid:device>")")$(numbers) $("$ctl" consumers --no-legend | awk '{ print $NF }')"
+# When the consumer was made, which tells one that was kept from one that was made anew
+since() { "$ctl" consumers --json=pretty | grep '"since"'; }
+# What is kept with each number, one a line
+private() { for n in $(numbers); do "$ctl" find "$n" | sed -n 's/^private: *//p'; done; }
+tenant_a=$(variant "count='2' private='tenant-A'")
+tap_equal "one that wants private data" "0 $(printf 'tenant-A\ntenant-A')" "$(hook prepare begin "$tenant_a")$(private)"
+made=$(since)
+tap_equal "once more: it is kept" "0 $made" "$(hook prepare begin "$tenant_a")$(since)"
+tap_equal "one that wants other private data, as long" "0 $(printf 'tenant-B\ntenant-B')" \
+        "$(hook prepare begin "$(variant "count='2' private='tenant-B'")")$(private)"
+tap_equal "one that wants none" "0 " "$(hook prepare begin "$(variant "count='2'")")$(private)"
+hook release end >/dev/null
+# OPTION...: what somebody made under the domain's name, with as many numbers
+leave() {
+        "$ctl" init libvirt-vm-1 --device 0000:01:00.0 --device 0000:02:00.0 "$@"
+        "$ctl" alloc libvirt-vm-1 --count 3 --min 16 >/dev/null
+}
+kind() { "$ctl" consumers --no-legend | awk '{ print $1, $3, $7, $8 }'; }
+leave --hold boot
+made=$(since)
+tap_equal "one that is just so is kept" "0 libvirt-vm-1 3 boot advisory$made" "$(hook prepare begin)$(kind)$(since)"
+hook release end >/dev/null
+leave --hold boot --mode mediated
+tap_equal "one of the other mode is made anew" "0 libvirt-vm-1 3 boot advisory" "$(hook prepare begin)$(kind)"
+hook release end >/dev/null
+leave --hold pid=$$
+tap_equal "one that somebody holds, too" "0 libvirt-vm-1 3 boot advisory" "$(hook prepare begin)$(kind)"
 hook release end >/dev/null
 tap_equal "a domain that runs and has nothing gets it" "0 16 17 18" "$(hook reconnect begin)$(numbers)"
 hook release end >/dev/null

@@ -103,6 +103,24 @@ tap_equal "another domain of the same name" "0 0  libvirt-one" "$(hook prepare b
 hook release end "$other" >/dev/null
 tap_equal "leaves nothing" "" "$(consumers)$(notes)"
 
+# --- a device that went away ---
+
+sed 's|count="2"/>|count="2"><p:device>0000:01:00.0</p:device></p:reserve>|' "$one" >"$work/device.xml"
+states() { "$ctl" list --no-legend | awk '{ print $4 }' | xargs; }
+hook prepare begin "$work/device.xml" >/dev/null
+stop_daemon
+rm -r "$work/machine"
+printf 'kernel 6.18.0\niommufd\n' >"$work/bare"
+machine=$work/bare
+start_daemon
+tap_equal "numbers of a device that is gone" "lost lost" "$(states)"
+stop_daemon
+machine=
+start_daemon
+tap_equal "stay so when it is back" "lost lost" "$(states)"
+tap_equal "until the domain starts" "0  allocated allocated" "$(hook prepare begin "$work/device.xml") $(states)"
+hook release end "$work/device.xml" >/dev/null
+
 # --- one after the other ---
 
 leave_note
