@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Notes of domains that have ended, whose consumers are still to be ended: a
- * file a domain, named after its UUID, with the consumer's name in it. They
- * are in /run, as such a consumer does not outlive the boot either.
+ * file a consumer, named after the domain's UUID, with the consumer's name in
+ * it. They are in /run, as such a consumer does not outlive the boot either.
  */
 #pragma once
 
@@ -15,7 +15,7 @@ const char *notes_directory(void);
  * consumer of a domain that another one starts. -EPERM: others than the caller may write there.
  */
 int notes_open(int *ret);
-/* In place of the domain's earlier one. -EINVAL: that is no UUID. */
+/* Beside the domain's notes of other consumers; not a second one of the same. -EINVAL: that is no UUID. */
 int notes_add(int directory, const char *uuid, const char *consumer);
 
 /* Whether the note is not needed any more. */

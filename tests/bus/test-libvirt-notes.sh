@@ -103,6 +103,51 @@ tap_equal "another domain of the same name" "0 0  libvirt-one" "$(hook prepare b
 hook release end "$other" >/dev/null
 tap_equal "leaves nothing" "" "$(consumers)$(notes)"
 
+# --- a domain that had other names before ---
+
+renamed=$(domain renamed $first) again=$(domain again $first)
+hook prepare begin "$one" >/dev/null
+hook prepare begin "$renamed" >/dev/null
+stop_daemon
+hook release end "$one" >/dev/null
+hook release end "$renamed" >/dev/null
+tap_equal "a consumer for each name has a note each" "$first libvirt-one $first.1 libvirt-renamed" "$(notes)"
+hook release end "$renamed" >/dev/null
+hook release end "$one" >/dev/null
+tap_equal "and no second one" "$first libvirt-one $first.1 libvirt-renamed" "$(notes)"
+hook release end "$again" >/dev/null
+tap_equal "a third name has one, too" "$first libvirt-one $first.1 libvirt-renamed $first.2 libvirt-again" "$(notes)"
+rm -f "$work/notes/$first.1"
+hook release end "$renamed" >/dev/null
+tap_equal "where there is room" "$first libvirt-one $first.1 libvirt-renamed $first.2 libvirt-again" "$(notes)"
+start_daemon
+tap_equal "a start under one of them ends the others" "0  libvirt-renamed" "$(hook prepare begin "$renamed") $(consumers)"
+tap_equal "and there is no note" "" "$(notes)"
+hook release end "$renamed" >/dev/null
+
+# Names that are none of a file, and one as long as it can be
+slashes=$(domain slashes $first) long=$(domain long $first)
+sed -i 's|<name>slashes|<name>../../outside|' "$slashes"
+sed -i "s|<name>long|<name>$(printf %0120d 7)|" "$long"
+hook prepare begin "$slashes" >/dev/null
+hook prepare begin "$long" >/dev/null
+stop_daemon
+hook release end "$slashes" >/dev/null
+hook release end "$long" >/dev/null
+tap_equal "a name with slashes, and a long one" "$first libvirt-../../outside $first.1 libvirt-$(printf %0120d 7)" "$(notes)"
+start_daemon
+tap_equal "are ended" "0  " "$(hook release end "$two") $(consumers)$(notes)"
+
+for name in "$first.new" "$first." "$first.1x" "${first}1" "${first%?}"; do
+        printf libvirt-two >"$work/notes/$name"
+done
+hook prepare begin "$two" >/dev/null
+tap_equal "files of other names are not notes" "0  libvirt-two libvirt-one" "$(hook prepare begin "$one") $(consumers)"
+rm "$work/notes/$first"* "$work/notes/${first%?}"
+hook release end "$one" >/dev/null
+hook release end "$two" >/dev/null
+tap_equal "and nothing is left of it" "" "$(consumers)$(notes)"
+
 # --- a device that went away ---
 
 sed 's|count="2"/>|count="2"><p:device>0000:01:00.0</p:device></p:reserve>|' "$one" >"$work/device.xml"
