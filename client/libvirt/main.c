@@ -18,8 +18,6 @@
 #include "notes.h"
 #include "reserve.h"
 
-DEFINE_CLEANUP(struct pasid_client *, pasid_client_free);
-
 #define EXIT_USAGE 2
 
 static const char help[] =
@@ -134,7 +132,16 @@ static const char *reason(struct pasid_client *client, int r) {
         return why[0] ? why : pasid_strerror(r);
 }
 
-static int open_notes(const char *guest, int *ret) {
+/* After any of these the next call would fail likewise, if only after as long again. */
+static bool is_unreachable(int r) {
+        return r == -ETIMEDOUT || r == -ECONNRESET || r == -ENOTCONN || r == -ECONNREFUSED;
+}
+
+static const char *notes_reason(int r) {
+        return r == -ETIMEDOUT ? "somebody keeps it locked" : strerror(-r);
+}
+
+static int open_notes(const char *guest, struct notes *ret) {
         int r = notes_open(ret);
 
         if (r == -EPERM)
@@ -149,84 +156,111 @@ struct work {
         const char *guest;
         struct pasid_client *client;
         const char *consumer; /* the domain's own */
+        struct notes notes;
 };
 
-/* Of other domains: the own consumer is somebody's business already. */
-static bool end_noted(const char *consumer, void *userdata) {
-        const struct work *work = userdata;
-        int r;
-
-        if (strcmp(consumer, work->consumer) == 0)
-                return false;
-        r = release(work->client, consumer);
-        if (r < 0)
-                say(work->guest, "PASIDs of consumer \"%s\", whose domain has ended, could not be given back: %s", consumer,
-                    reason(work->client, r));
-        return r >= 0;
+static void work_deinit(struct work *work) {
+        notes_close(&work->notes);
+        (void) pasid_client_free(work->client);
 }
 
-static bool is_own(const char *consumer, void *userdata) {
-        const struct work *work = userdata;
-
-        return strcmp(consumer, work->consumer) == 0;
-}
-
-static int each_note(const char *guest, int notes, note_func_t func, struct work *work) {
-        int r = notes < 0 ? 0 : notes_each(notes, func, work);
-
+static int say_notes(const struct work *work, int r) {
         if (r < 0)
-                say(guest, "The notes of PASIDs to be given back, in %s, cannot be read or removed: %s.", notes_directory(), strerror(-r));
+                say(work->guest, "The notes of PASIDs to be given back, in %s, cannot be read or removed: %s.", notes_directory(),
+                    notes_reason(r));
         return r;
+}
+
+static enum notes_next end_noted(const char *consumer, void *userdata) {
+        const struct work *work = userdata;
+        int r = release(work->client, consumer);
+
+        if (r >= 0)
+                return NOTES_REMOVE;
+        say(work->guest, "PASIDs of consumer \"%s\", whose domain has ended, could not be given back: %s", consumer,
+            reason(work->client, r));
+        return is_unreachable(r) ? NOTES_STOP : NOTES_KEEP;
+}
+
+/* Of other domains: the own consumer is somebody's business already. */
+static int end_others(struct work *work) {
+        return say_notes(work, notes_each(&work->notes, work->consumer, end_noted, work));
+}
+
+/* Under a claim: another call may be about to end what was left of the domain's last run. */
+static int start_own(struct work *work, const struct domain *d, bool is_running) {
+        int r = notes_claim(&work->notes, work->consumer);
+
+        if (r == -ETIMEDOUT)
+                say(work->guest, "PASIDs of consumer \"%s\", from when the domain ran before, are being given back by another call "
+                    "of the hook, which does not come to an end.", work->consumer);
+        if (r < 0)
+                return r == -ETIMEDOUT ? r : say_notes(work, r);
+        r = reserve(work->client, d, is_running);
+        if (r < 0)
+                say(work->guest, "PASIDs could not be reserved: %s", reason(work->client, r));
+        return r < 0 ? r : say_notes(work, notes_remove(&work->notes, work->consumer));
 }
 
 /* The domain runs, or is about to: nobody may take its PASIDs for those of one that has ended. */
 static int start(const char *guest, const struct domain *d, bool is_running) {
-        _cleanup_(pasid_client_freep) struct pasid_client *client = NULL;
-        struct work work = { .guest = guest };
+        _cleanup_(work_deinit) struct work work = { .guest = guest, .notes = NOTES_INIT };
         char name[CONSUMER_NAME_MAX + 1];
-        _cleanup_close_ int notes = -EBADF;
         int r;
 
-        r = connect_daemon(guest, &client);
-        if (r >= 0)
-                r = open_notes(guest, &notes);
-        if (r < 0)
-                return r;
         format_consumer(d, name);
         work.consumer = name;
-        work.client = client;
-        (void) each_note(guest, notes, end_noted, &work);
-        r = reserve(client, d, is_running);
+        r = connect_daemon(guest, &work.client);
+        if (r >= 0)
+                r = open_notes(guest, &work.notes);
         if (r < 0)
-                say(guest, "PASIDs could not be reserved: %s", reason(client, r));
-        return r < 0 ? r : each_note(guest, notes, is_own, &work);
+                return r;
+        r = end_others(&work);
+        return r == -ETIMEDOUT ? r : start_own(&work, d, is_running);
+}
+
+/* 0: and claimed; -EBUSY: another call ends the consumer; others: it will not be remembered. */
+static int note_own(struct work *work, const struct domain *d) {
+        int r = open_notes(work->guest, &work->notes);
+
+        if (r < 0)
+                return r;
+        r = notes_add(&work->notes, d->uuid, work->consumer);
+        if (r < 0 && r != -EBUSY)
+                say(work->guest, "That PASIDs of consumer \"%s\" are to be given back cannot be noted in %s: %s.", work->consumer,
+                    notes_directory(), notes_reason(r));
+        if (r == -ETIMEDOUT) /* waited for once, and that is enough */
+                notes_close(&work->notes);
+        return r;
+}
+
+static int end_own(struct work *work, bool is_noted) {
+        int r = release(work->client, work->consumer);
+
+        if (r < 0)
+                say(work->guest, "PASIDs could not be given back: %s", reason(work->client, r));
+        if (r < 0 && is_noted)
+                notes_unclaim(&work->notes, work->consumer);
+        if (r >= 0 && is_noted)
+                (void) say_notes(work, notes_remove(&work->notes, work->consumer));
+        return r;
 }
 
 /* Noted before it is done, whatever comes in between. */
 static void finish(const char *guest, const struct domain *d) {
-        _cleanup_(pasid_client_freep) struct pasid_client *client = NULL;
-        struct work work = { .guest = guest };
+        _cleanup_(work_deinit) struct work work = { .guest = guest, .notes = NOTES_INIT };
         char name[CONSUMER_NAME_MAX + 1];
-        _cleanup_close_ int notes = -EBADF;
-        int r;
+        int noted, r = 0;
 
         format_consumer(d, name);
         work.consumer = name;
-        if (open_notes(guest, &notes) >= 0) {
-                r = notes_add(notes, d->uuid, name);
-                if (r < 0)
-                        say(guest, "That PASIDs of consumer \"%s\" are to be given back cannot be noted in %s: %s.", name, notes_directory(),
-                            strerror(-r));
-        }
-        if (connect_daemon(guest, &client) < 0)
+        noted = note_own(&work, d);
+        if (connect_daemon(guest, &work.client) < 0)
                 return;
-        work.client = client;
-        (void) each_note(guest, notes, end_noted, &work);
-        r = release(client, name);
-        if (r < 0)
-                say(guest, "PASIDs could not be given back: %s", reason(client, r));
-        else
-                (void) each_note(guest, notes, is_own, &work);
+        if (noted != -EBUSY)
+                r = end_own(&work, noted >= 0);
+        if (!is_unreachable(r) && work.notes.directory >= 0)
+                (void) end_others(&work);
 }
 
 /* There is nothing to refuse after the end. */

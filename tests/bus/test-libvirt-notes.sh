@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Domains that end while there is no pasidd: what pasid-libvirt-hook notes then,
-# and who works it off, over a daemon that is killed and started again.
+# Domains that end while there is no pasidd, or one that hangs: what
+# pasid-libvirt-hook notes then, and who works it off, over a daemon that is
+# killed and started again, and beside other calls of the hook.
 set -eu
 : "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}"
 : "${top_builddir:=.}"
@@ -9,6 +10,8 @@ set -eu
 . "$top_srcdir/tests/tap.sh"
 # shellcheck source=tests/bus/ctl-kit.sh
 . "$top_srcdir/tests/bus/ctl-kit.sh"
+# shellcheck source=tests/killed.sh
+. "$top_srcdir/tests/killed.sh"
 
 work=$(mktemp -d)
 export PASIDD_ADDRESS="unix:path=$work/pasidd.sock" PASID_LIBVIRT_NOTES="$work/notes"
@@ -18,7 +21,7 @@ daemon=
 
 cleanup() {
         exec 3>&-
-        [ -z "$daemon" ] || kill "$daemon" 2>/dev/null || true
+        [ -z "$daemon" ] || kill -s KILL "$daemon" 2>/dev/null || true # stopped, perhaps
         wait
         rm -rf "$work"
 }
@@ -73,8 +76,8 @@ tap_equal "its end, which libvirt tells of then" "0 $none" "$(hook release end "
 tap_equal "takes no note away" "$second libvirt-two $first libvirt-one" "$(notes)"
 start_daemon
 tap_equal "pasidd is back, and the consumer is there" "libvirt-one 2" "$(consumers) $("$ctl" list libvirt-one --no-legend | wc -l)"
-tap_equal "a domain without our element changes nothing" "0 0 0  libvirt-one 2" "$(hook prepare begin "$work/plain.xml")$(
-        )$(hook reconnect begin "$work/plain.xml")$(hook release end "$work/plain.xml") $(consumers) $(find "$work/notes" -type f | wc -l)"
+tap_equal "a domain without our element changes nothing" "0 0 0  libvirt-one 4" "$(hook prepare begin "$work/plain.xml")$(
+        )$(hook reconnect begin "$work/plain.xml")$(hook release end "$work/plain.xml") $(consumers) $(notes | wc -w)"
 tap_equal "a start of another domain ends it" "0  libvirt-two" "$(hook prepare begin "$two") $(consumers)"
 tap_equal "and there is no note" "" "$(notes)"
 hook release end "$two" >/dev/null
@@ -166,22 +169,168 @@ tap_equal "stay so when it is back" "lost lost" "$(states)"
 tap_equal "until the domain starts" "0  allocated allocated" "$(hook prepare begin "$work/device.xml") $(states)"
 hook release end "$work/device.xml" >/dev/null
 
-# --- one after the other ---
+# --- beside each other ---
+
+hooks=
+# NAME OPERATION SUB-OPERATION XML: the hook in the background, as $hook_pid
+start_hook() {
+        "$hook" guest "$2" "$3" - <"$4" >"$work/$1.said" 2>&1 3<&- &
+        hook_pid=$!
+        hooks="$hooks $1:$hook_pid"
+}
+# Sets $ended to what each of them gave, in their order: the exit status, and what it said
+end_hooks() {
+        ended=
+        for started in $hooks; do
+                hook_status=0
+                wait "${started#*:}" || hook_status=$?
+                ended="$ended${ended:+, }${started%:*}: $hook_status $(cat "$work/${started%:*}.said")"
+        done
+        hooks=
+}
+lock_notes() {
+        exec 3<"$work/notes"
+        flock 3
+}
+unlock_notes() { exec 3<&-; }
+inode() { stat -c %i "$1" 2>/dev/null; }
+is_waiting() { grep -q -e "-> FLOCK .*:$(inode "$work/notes") " /proc/locks; }
+waits_for_claim() { grep -q -e "-> OFDLCK .*:$(inode "$work/notes/.claims") " /proc/locks; }
+is_stopped() { grep -q '^State:.T' "/proc/$daemon/status"; }
+suspend_daemon() {
+        kill -s STOP "$daemon"
+        await is_stopped
+}
+# NAME COMMAND...: it comes to be
+comes() {
+        name=$1
+        shift
+        if await "$@"; then
+                tap_ok "$name"
+        else
+                tap_not_ok "$name" "$(notes; cat /proc/locks)"
+        fi
+}
+# CONSUMER...
+noted() { for consumer in "$@"; do notes | grep -q " $consumer\b" || return 1; done; }
+three=$(domain three 00000000-0000-4000-8000-000000000003)
+# XML...: domains that have run, and have ended without pasidd, which is there
+leave_beside() {
+        for xml in "$@"; do
+                hook prepare begin "$xml" >/dev/null
+        done
+        for xml in "$@"; do
+                PASIDD_ADDRESS="unix:path=$work/nobody.sock" hook release end "$xml" >/dev/null
+        done
+}
 
 leave_note
-exec 3<"$work/notes"
-flock 3
-(exec 3<&-; hook release end "$two" >"$work/status") &
-waiting=$!
-is_waiting() { grep -q -e "-> FLOCK .*:$(stat -c %i "$work/notes") " /proc/locks; }
-if await is_waiting; then
-        tap_equal "a call waits for another" libvirt-one "$(consumers)"
+lock_notes
+start_hook one release end "$two"
+comes "a call waits for another that changes notes" is_waiting
+tap_equal "and has done nothing" libvirt-one "$(consumers)"
+unlock_notes
+end_hooks
+tap_equal "then goes on" "one: 0   " "$ended $(consumers) $(notes)"
+
+hook prepare begin "$one" >/dev/null
+lock_notes
+start_hook one release end "$one"
+await is_waiting || true
+kill -s ALRM "$hook_pid"
+end_hooks
+tap_equal "but not for ever: an end is not noted" "one: 0 pasid-libvirt-hook: guest: That PASIDs of consumer \"libvirt-one\" are to be $(
+        )given back cannot be noted in $work/notes: somebody keeps it locked." "$ended"
+tap_equal "and done all the same" "" "$(consumers)$(notes)"
+unlock_notes
+leave_beside "$one"
+lock_notes
+start_hook two prepare begin "$two"
+await is_waiting || true
+kill -s ALRM "$hook_pid"
+end_hooks
+tap_equal "and a start is refused" "two: 1 pasid-libvirt-hook: guest: The notes of PASIDs to be given back, in $work/notes, $(
+        )cannot be read or removed: somebody keeps it locked. libvirt-one $first libvirt-one" "$ended $(consumers) $(notes)"
+unlock_notes
+hook release end "$two" >/dev/null
+
+for xml in "$one" "$two" "$three"; do
+        hook prepare begin "$xml" >/dev/null
+done
+suspend_daemon
+start_hook one release end "$one"
+start_hook two release end "$two"
+start_hook three release end "$three"
+comes "while pasidd hangs, each end is noted at once" noted libvirt-one libvirt-two libvirt-three
+kill -s CONT "$daemon"
+end_hooks
+tap_equal "and done when it goes on" "one: 0 , two: 0 , three: 0 " "$ended"
+tap_equal "all of them" "" "$(consumers)$(notes)"
+
+hook prepare begin "$three" >/dev/null
+leave_beside "$one"
+lock_notes
+start_hook two prepare begin "$two"
+await is_waiting || true
+suspend_daemon
+unlock_notes
+start_hook three release end "$three"
+comes "while pasidd does not answer one call about a note, others note" noted libvirt-one libvirt-three
+start_hook one release end "$one"
+kill -s CONT "$daemon"
+end_hooks
+tap_equal "nobody has to say a thing" "two: 0 , three: 0 , one: 0 " "$ended"
+tap_equal "and all is done that is noted" "libvirt-two " "$(consumers) $(notes)"
+hook release end "$two" >/dev/null
+
+leave_beside "$one" "$three" "$renamed"
+lock_notes
+start_hook two prepare begin "$two"
+await is_waiting || true
+stop_daemon
+unlock_notes
+end_hooks
+tap_equal "pasidd dies: one note is enough to see it" "two: 1 1 1 2" "${ended%% pasid*} $(echo "$ended" | grep -c "of consumer .*whose domain has ended")$(
+        ) $(echo "$ended" | grep -c "could not be reserved") $(echo "$ended" | wc -l)"
+comes "and all stay" noted libvirt-one libvirt-three libvirt-renamed
+start_daemon
+tap_equal "for when it is back" "0  " "$(hook release end "$two") $(consumers)$(notes)"
+
+set --
+for n in 4 5 6 7 8 9; do
+        set -- "$@" "$(domain "vm-$n" "00000000-0000-4000-8000-00000000000$n")"
+done
+leave_beside "$@"
+start_hook three release end "$three"
+start_hook one release end "$one"
+start_hook two release end "$two"
+end_hooks
+tap_equal "several go through the same notes" "three: 0 , one: 0 , two: 0 " "$ended"
+tap_equal "which are done then" "" "$(consumers)$(notes)"
+
+# Who ends a consumer has it for himself until its note is gone.
+stopped_at_call() { [ -z "$(consumers)" ] && grep -q "^$1(" "$work/calls" && grep -q '^State:.[Tt]' "/proc/$(cat "$work/pid")/status"; }
+if can_kill_at_calls; then
+        leave_beside "$one"
+        # It stops where it removes the note.
+        # shellcheck disable=SC2016
+        under_strace -qq -o "$work/calls" -e inject=unlinkat:signal=STOP:when=1 \
+                sh -c 'echo $$ >"$1"; exec "$2" guest prepare begin -' sh "$work/pid" "$hook" <"$two" >"$work/two.said" 2>&1 &
+        hooks="two:$!"
+        comes "a call that ends a consumer" stopped_at_call unlinkat
+        start_hook one prepare begin "$one"
+        comes "keeps that one's domain waiting" waits_for_claim
+        tap_equal "with what it would lose" "" "$(consumers)"
+        kill -s CONT "$(cat "$work/pid")" || true
+        end_hooks
+        tap_equal "until it is done" "two: 0 , one: 0  libvirt-one libvirt-two" \
+                "$ended $(consumers | tr ' ' '\n' | sort | xargs)"
+        tap_equal "and there is no note" "" "$(notes)"
+        hook release end "$one" >/dev/null
+        hook release end "$two" >/dev/null
 else
-        tap_not_ok "a call waits for another" "$(cat /proc/locks "$work/status")"
+        tap_skip "a domain that starts while another call ends its consumer" "no strace that may trace"
 fi
-exec 3<&-
-wait $waiting
-tap_equal "and goes on" "0  " "$(cat "$work/status") $(consumers)$(notes)"
 
 # --- no notes to be had ---
 
