@@ -704,7 +704,9 @@ int pasid_unmap(struct pasid_consumer *consumer, uint32_t pasid, uint64_t iova, 
  * Opens a device for a program that attaches by itself (advisory mode): its
  * VFIO character device, not yet bound, and an iommufd of its own. Nobody else
  * gets the device from the daemon for as long as this connection lasts, and
- * then until the kernel says that it is closed. Go on with pasid_vfio_new().
+ * then until the kernel says that it is closed. Asked again EBUSY is answered,
+ * but after a restart of the daemon, which may have taken the reply along, for
+ * as long as the caller has not bound it. Go on with pasid_vfio_new().
  * address: a PCI address. *ret_device, *ret_iommufd: close-on-exec, to be
  * closed by the caller.
  * EINVAL address is none; ENODEV no such device; EMEDIUMTYPE it cannot use
